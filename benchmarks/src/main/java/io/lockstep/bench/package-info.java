@@ -1,0 +1,4 @@
+/**
+ * Micro-benchmarks and comparisons with peers.
+ */
+package io.lockstep.bench;

@@ -1,0 +1,4 @@
+/**
+ * The {@code lockstep} command.
+ */
+package io.lockstep.cli;
