@@ -1,4 +1,2 @@
-/**
- * Micro-benchmarks and comparisons with peers.
- */
+/** Micro-benchmarks and comparisons with peers. */
 package io.lockstep.bench;

@@ -1,4 +1,2 @@
-/**
- * The {@code lockstep} command.
- */
+/** The {@code lockstep} command. */
 package io.lockstep.cli;

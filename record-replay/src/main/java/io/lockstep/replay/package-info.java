@@ -1,4 +1,5 @@
 /**
- * Log entries, their codec and store, and the recorder and replayer that stand at the machine's ports.
+ * Log entries, their codec and store, and the recorder and replayer that stand at the machine's
+ * ports.
  */
 package io.lockstep.replay;

@@ -17,7 +17,8 @@ public final class Bus {
   public void map(long start, long length, MmioDevice device) {
     int n = devices.length;
     if (n > 0 && start < ends[n - 1]) {
-      throw new IllegalArgumentException("device windows overlap or are out of order at 0x%x".formatted(start));
+      throw new IllegalArgumentException(
+          "device windows overlap or are out of order at 0x%x".formatted(start));
     }
     starts = Arrays.copyOf(starts, n + 1);
     ends = Arrays.copyOf(ends, n + 1);
@@ -27,7 +28,10 @@ public final class Bus {
     devices[n] = device;
   }
 
-  /** Whether a naturally aligned access of {@code size} bytes at the physical address meets a device. */
+  /**
+   * Whether a naturally aligned access of {@code size} bytes at the physical address meets a
+   * device.
+   */
   public boolean isMapped(long physical, int size) {
     return find(physical, size) >= 0;
   }

@@ -1,8 +1,8 @@
 package io.lockstep.vm.bus;
 
 /**
- * A device's register window. The bus calls it with naturally aligned accesses inside the window only; whatever the values, it gives an architectural
- * answer and never throws.
+ * A device's register window. The bus calls it with naturally aligned accesses inside the window
+ * only; whatever the values, it gives an architectural answer and never throws.
  */
 public interface MmioDevice {
   /**

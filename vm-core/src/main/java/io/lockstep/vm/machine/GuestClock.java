@@ -5,7 +5,8 @@ import io.lockstep.vm.snapshot.StateWriter;
 import io.lockstep.vm.snapshot.Stateful;
 
 /**
- * Guest time as a function of steps: {@code min(base + (steps - baseStep) * slope / 2^32, cap)}. Every value is a non-negative tick count.
+ * Guest time as a function of steps: {@code min(base + (steps - baseStep) * slope / 2^32, cap)}.
+ * Every value is a non-negative tick count.
  */
 public final class GuestClock implements Stateful {
   /** A tick that never comes. */
@@ -28,7 +29,8 @@ public final class GuestClock implements Stateful {
   /** The clock at {@code step}, which must not lie before the last {@link #rebase}. */
   public long ticksAt(long step) {
     long delta = step - baseStep;
-    // The product's high half is zero for any real slope; if it is not, the cap is the right answer anyway.
+    // The product's high half is zero for any real slope; if it is not, the cap is the right answer
+    // anyway.
     if (Math.multiplyHigh(delta, slopeQ32) != 0 || delta * slopeQ32 < 0) {
       return capTicks;
     }
@@ -36,7 +38,10 @@ public final class GuestClock implements Stateful {
     return ticks < 0 ? capTicks : Math.min(ticks, capTicks);
   }
 
-  /** The first step at which the clock shows {@code ticks} or more; {@link #NEVER} if that is not before the next reading. */
+  /**
+   * The first step at which the clock shows {@code ticks} or more; {@link #NEVER} if that is not
+   * before the next reading.
+   */
   public long stepOf(long ticks) {
     if (Long.compareUnsigned(ticks, baseTicks) <= 0) {
       return baseStep;

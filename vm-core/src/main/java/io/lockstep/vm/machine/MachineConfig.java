@@ -3,8 +3,8 @@ package io.lockstep.vm.machine;
 import java.util.List;
 
 /**
- * Everything that defines a machine before its first step, apart from the contents of its memory. Two machines of equal configuration, equal starting memory and equal
- * inputs do the same for ever.
+ * Everything that defines a machine before its first step, apart from the contents of its memory.
+ * Two machines of equal configuration, equal starting memory and equal inputs do the same for ever.
  *
  * @param memoryBytes RAM, a multiple of 4096, 1 MiB to 64 GiB
  * @param clock how guest time passes
@@ -13,12 +13,18 @@ import java.util.List;
  * @param virtio the device in each virtio-mmio slot, at most 8
  */
 public record MachineConfig(
-    long memoryBytes, ClockMode clock, Firmware firmware, long rtcBaseNanos, List<VirtioSlot> virtio) {
+    long memoryBytes,
+    ClockMode clock,
+    Firmware firmware,
+    long rtcBaseNanos,
+    List<VirtioSlot> virtio) {
 
   /** Ticks per second of the guest's clock, {@code timebase-frequency}. */
   public static final long TIMEBASE_HZ = 10_000_000L;
 
-  /** With {@link ClockMode#INSTRUCTIONS}: steps per tick, so a guest second is 200 million steps. */
+  /**
+   * With {@link ClockMode#INSTRUCTIONS}: steps per tick, so a guest second is 200 million steps.
+   */
   public static final int STEPS_PER_TICK = 20;
 
   /** The smallest RAM. */
@@ -31,7 +37,8 @@ public record MachineConfig(
   public MachineConfig {
     if (memoryBytes < MEMORY_MIN || memoryBytes > MEMORY_MAX || memoryBytes % 4096 != 0) {
       throw new IllegalArgumentException(
-          "memory of %d bytes is not a multiple of 4 KiB between 1 MiB and 64 GiB".formatted(memoryBytes));
+          "memory of %d bytes is not a multiple of 4 KiB between 1 MiB and 64 GiB"
+              .formatted(memoryBytes));
     }
     virtio = List.copyOf(virtio);
     if (virtio.size() > io.lockstep.vm.port.DeviceId.VIRTIO_SLOTS) {
@@ -41,9 +48,15 @@ public record MachineConfig(
 
   /** How guest time passes. */
   public enum ClockMode {
-    /** {@link io.lockstep.vm.port.Input.ClockReading}s of the host's clock, and a slope between them. */
+    /**
+     * {@link io.lockstep.vm.port.Input.ClockReading}s of the host's clock, and a slope between
+     * them.
+     */
     HOST,
-    /** {@link #STEPS_PER_TICK} steps a tick, and waiting skips to the next timer: repeatable without any log. */
+    /**
+     * {@link #STEPS_PER_TICK} steps a tick, and waiting skips to the next timer: repeatable without
+     * any log.
+     */
     INSTRUCTIONS
   }
 

@@ -6,10 +6,12 @@ import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
 
 /**
- * A machine as recorder, replayer and pair see it. All methods belong to the vCPU thread, apart from {@link #requestStop}.
+ * A machine as recorder, replayer and pair see it. All methods belong to the vCPU thread, apart
+ * from {@link #requestStop}.
  *
- * <p>The life of a live machine: {@code run}, look at why it returned, {@code apply} the inputs that wait, again. The life of a replayed one: {@code run} to
- * exactly the next input's execution point, {@code apply} it, again.
+ * <p>The life of a live machine: {@code run}, look at why it returned, {@code apply} the inputs
+ * that wait, again. The life of a replayed one: {@code run} to exactly the next input's execution
+ * point, {@code apply} it, again.
  */
 public interface VirtualMachine {
 
@@ -20,8 +22,9 @@ public interface VirtualMachine {
     /** {@link #requestStop} was called. The point is one where the engine could stop cheaply. */
     REQUESTED,
     /**
-     * The guest waits for an interrupt and none is pending: nothing happens until an input. With the host clock, a {@link Input.ClockReading} at or after
-     * {@link #wakeTicks} wakes it. With the instruction clock only when no timer is set.
+     * The guest waits for an interrupt and none is pending: nothing happens until an input. With
+     * the host clock, a {@link Input.ClockReading} at or after {@link #wakeTicks} wakes it. With
+     * the instruction clock only when no timer is set.
      */
     IDLE,
     /** The guest has powered off, see {@link #power}. Further runs return this at once. */
@@ -40,7 +43,10 @@ public interface VirtualMachine {
     FAILED
   }
 
-  /** The execution point: steps since reset (a retired instruction, a trapping instruction and an interrupt that is taken each count one). */
+  /**
+   * The execution point: steps since reset (a retired instruction, a trapping instruction and an
+   * interrupt that is taken each count one).
+   */
   long steps();
 
   /**
@@ -50,10 +56,16 @@ public interface VirtualMachine {
    */
   Stop run(long limit);
 
-  /** From any thread: makes a {@link #run} that is under way, or else the next one, return soon with {@link Stop#REQUESTED}. */
+  /**
+   * From any thread: makes a {@link #run} that is under way, or else the next one, return soon with
+   * {@link Stop#REQUESTED}.
+   */
   void requestStop();
 
-  /** Applies an input before the next step. Never throws for an input that makes no sense to the guest: it is ignored. */
+  /**
+   * Applies an input before the next step. Never throws for an input that makes no sense to the
+   * guest: it is ignored.
+   */
   void apply(Input input);
 
   /** Whether the guest waits for an interrupt (WFI) with none pending. */
@@ -62,18 +74,25 @@ public interface VirtualMachine {
   /** The guest's clock at the present point, in ticks of {@link MachineConfig#TIMEBASE_HZ}. */
   long ticks();
 
-  /** The tick at which the earliest armed timer fires, {@link GuestClock#NEVER} if none is armed. May be in the past. */
+  /**
+   * The tick at which the earliest armed timer fires, {@link GuestClock#NEVER} if none is armed.
+   * May be in the past.
+   */
   long wakeTicks();
 
   /** Whether the guest runs, and if not, why. */
   Power power();
 
-  /** Emits every disk and entropy request in flight again, in the order of their ids, device by device. For whoever goes live. */
+  /**
+   * Emits every disk and entropy request in flight again, in the order of their ids, device by
+   * device. For whoever goes live.
+   */
   void reissueOutstanding();
 
   /**
-   * A hash of the complete machine state (registers, CSRs, translation caches, devices, clock, RAM): equal states have equal digests, and it
-   * does not matter how a machine got there. Costs time in proportion to the pages written since the last call.
+   * A hash of the complete machine state (registers, CSRs, translation caches, devices, clock,
+   * RAM): equal states have equal digests, and it does not matter how a machine got there. Costs
+   * time in proportion to the pages written since the last call.
    */
   long digest();
 
@@ -81,22 +100,31 @@ public interface VirtualMachine {
   void saveState(StateWriter out);
 
   /**
-   * Replaces all state but RAM by what {@link #saveState} wrote; RAM is filled separately, before or after, by {@link GuestRam#write}.
+   * Replaces all state but RAM by what {@link #saveState} wrote; RAM is filled separately, before
+   * or after, by {@link GuestRam#write}.
    *
-   * @throws io.lockstep.vm.snapshot.StateFormatException if the bytes come from another machine definition or are damaged
+   * @throws io.lockstep.vm.snapshot.StateFormatException if the bytes come from another machine
+   *     definition or are damaged
    */
   void restoreState(StateReader in);
 
-  /** The guest's RAM. Reading is allowed between runs; writing only before the first run or with {@link #restoreState}. */
+  /**
+   * The guest's RAM. Reading is allowed between runs; writing only before the first run or with
+   * {@link #restoreState}.
+   */
   GuestRam ram();
 
   /**
-   * Clears a consumer's dirty bits on all pages, so that pages written from now on have it set again.
+   * Clears a consumer's dirty bits on all pages, so that pages written from now on have it set
+   * again.
    *
    * @param dirtyBit one of {@link GuestRam#DIRTY_ATTACH}, {@link GuestRam#DIRTY_SNAPSHOT}
    */
   void clearDirty(byte dirtyBit);
 
-  /** What makes two machines the same kind of machine: configuration and the definition of everything guest-visible, as text lines {@code name=value}. */
+  /**
+   * What makes two machines the same kind of machine: configuration and the definition of
+   * everything guest-visible, as text lines {@code name=value}.
+   */
   String definition();
 }

@@ -8,12 +8,15 @@ import java.nio.ByteOrder;
 /**
  * The guest's RAM and what is known of each of its pages.
  *
- * <p>The bytes live outside the heap. The engine reaches them by absolute host address through {@link #HOST}, a segment over the whole address
- * space, because then a translation is one add and no segment's liveness or bounds are checked again; that is sound because an address is
- * only ever formed from a page inside this RAM (the translation caches hold nothing else). Everybody else uses the checked methods below.
+ * <p>The bytes live outside the heap. The engine reaches them by absolute host address through
+ * {@link #HOST}, a segment over the whole address space, because then a translation is one add and
+ * no segment's liveness or bounds are checked again; that is sound because an address is only ever
+ * formed from a page inside this RAM (the translation caches hold nothing else). Everybody else
+ * uses the checked methods below.
  *
- * <p>Each page has flags: one dirty bit per consumer and {@link #CODE}. The engine may write a page without telling anybody only while all dirty bits
- * are set and {@code CODE} is clear; whoever clears a dirty bit or sets {@code CODE} must make the engine drop its fast write paths.
+ * <p>Each page has flags: one dirty bit per consumer and {@link #CODE}. The engine may write a page
+ * without telling anybody only while all dirty bits are set and {@code CODE} is clear; whoever
+ * clears a dirty bit or sets {@code CODE} must make the engine drop its fast write paths.
  */
 public final class GuestRam {
   /** Where RAM starts in the guest's physical address space (QEMU's virt board). */
@@ -67,7 +70,8 @@ public final class GuestRam {
    */
   public GuestRam(long size) {
     if (size <= 0 || size % PAGE != 0 || size / PAGE > Integer.MAX_VALUE - 8) {
-      throw new IllegalArgumentException("guest memory of " + size + " bytes is not a positive multiple of 4096");
+      throw new IllegalArgumentException(
+          "guest memory of " + size + " bytes is not a positive multiple of 4096");
     }
     this.size = size;
     this.segment = Arena.ofAuto().allocate(size, PAGE);
@@ -91,7 +95,10 @@ public final class GuestRam {
     return hostBase;
   }
 
-  /** The flags of all pages, by index from the start of RAM. Shared with the engine; see the class comment before writing. */
+  /**
+   * The flags of all pages, by index from the start of RAM. Shared with the engine; see the class
+   * comment before writing.
+   */
   public byte[] flags() {
     return flags;
   }
@@ -101,7 +108,10 @@ public final class GuestRam {
     codeObserver = observer;
   }
 
-  /** Whether all {@code length} bytes from the guest physical address on are RAM. Negative lengths and addresses that wrap are not. */
+  /**
+   * Whether all {@code length} bytes from the guest physical address on are RAM. Negative lengths
+   * and addresses that wrap are not.
+   */
   public boolean contains(long physical, long length) {
     long offset = physical - BASE;
     return length >= 0 && offset >= 0 && offset <= size && length <= size - offset;
@@ -147,7 +157,10 @@ public final class GuestRam {
     MemorySegment.copy(segment, ValueLayout.JAVA_BYTE, physical - BASE, into, offset, length);
   }
 
-  /** Copies into guest memory; pages become dirty and code in them stale. The range must be {@linkplain #contains contained}. */
+  /**
+   * Copies into guest memory; pages become dirty and code in them stale. The range must be
+   * {@linkplain #contains contained}.
+   */
   public void write(long physical, byte[] from, int offset, int length) {
     if (length == 0) {
       return;
@@ -165,7 +178,10 @@ public final class GuestRam {
     segment.asSlice(physical - BASE, length).fill((byte) 0);
   }
 
-  /** Marks the pages of a range as about to be written: dirty for every consumer, and decoded code from them is dropped. */
+  /**
+   * Marks the pages of a range as about to be written: dirty for every consumer, and decoded code
+   * from them is dropped.
+   */
   public void touch(long physical, long length) {
     int first = (int) ((physical - BASE) / PAGE);
     int last = (int) ((physical - BASE + length - 1) / PAGE);

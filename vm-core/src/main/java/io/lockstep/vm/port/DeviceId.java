@@ -1,7 +1,8 @@
 package io.lockstep.vm.port;
 
 /**
- * Names a device in inputs and outputs: 0 is the UART; {@code 1 + n} is the virtio-mmio slot n (0 to 7).
+ * Names a device in inputs and outputs: 0 is the UART; {@code 1 + n} is the virtio-mmio slot n (0
+ * to 7).
  */
 public final class DeviceId {
   /** The NS16550A UART. */

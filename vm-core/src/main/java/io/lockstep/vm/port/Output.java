@@ -1,8 +1,8 @@
 package io.lockstep.vm.port;
 
 /**
- * Something that the machine gives the world. Emitted on the vCPU thread, at the execution point {@code Machine.steps()} reports during the call.
- * All bytes have been copied out of guest memory.
+ * Something that the machine gives the world. Emitted on the vCPU thread, at the execution point
+ * {@code Machine.steps()} reports during the call. All bytes have been copied out of guest memory.
  */
 public sealed interface Output {
 
@@ -18,7 +18,8 @@ public sealed interface Output {
    * A frame that the guest sent.
    *
    * @param device the {@link DeviceId} of the virtio network device
-   * @param frame a 12-byte {@code virtio_net_hdr_v1} followed by the Ethernet frame without FCS; with segmentation offload negotiated up to 65,562 bytes
+   * @param frame a 12-byte {@code virtio_net_hdr_v1} followed by the Ethernet frame without FCS;
+   *     with segmentation offload negotiated up to 65,562 bytes
    */
   record PacketSent(int device, byte[] frame) implements Output {}
 

@@ -1,8 +1,9 @@
 package io.lockstep.vm.port;
 
 /**
- * Where a machine's outputs go. Called on the vCPU thread in the middle of a step; it must not call back into the machine (it may read
- * {@code Machine.steps()}), must not block for long and must not throw.
+ * Where a machine's outputs go. Called on the vCPU thread in the middle of a step; it must not call
+ * back into the machine (it may read {@code Machine.steps()}), must not block for long and must not
+ * throw.
  */
 @FunctionalInterface
 public interface OutputSink {

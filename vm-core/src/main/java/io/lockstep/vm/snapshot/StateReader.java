@@ -6,7 +6,10 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** Reads what {@link StateWriter} wrote. Every method throws {@link StateFormatException} when the bytes run out. */
+/**
+ * Reads what {@link StateWriter} wrote. Every method throws {@link StateFormatException} when the
+ * bytes run out.
+ */
 public final class StateReader {
   private static final VarHandle LONG =
       MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
@@ -45,7 +48,8 @@ public final class StateReader {
   public boolean getBoolean() {
     int b = getByte();
     if (b > 1) {
-      throw new StateFormatException("saved state has %d for a flag in section '%s'".formatted(b, section));
+      throw new StateFormatException(
+          "saved state has %d for a flag in section '%s'".formatted(b, section));
     }
     return b == 1;
   }
@@ -102,7 +106,8 @@ public final class StateReader {
 
   private void need(int n) {
     if (bytes.length - at < n) {
-      throw new StateFormatException("saved state ends too early, in section '%s'".formatted(section));
+      throw new StateFormatException(
+          "saved state ends too early, in section '%s'".formatted(section));
     }
   }
 

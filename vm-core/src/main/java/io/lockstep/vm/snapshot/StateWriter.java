@@ -7,7 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
- * A growing little-endian buffer of saved state. Sections carry a name, so that reader and writer that disagree find out at once and can say where.
+ * A growing little-endian buffer of saved state. Sections carry a name, so that reader and writer
+ * that disagree find out at once and can say where.
  *
  * <pre>
  * section := name length (1 byte) | name (ASCII) | body ...
