@@ -218,7 +218,8 @@ public final class Fp32 {
 
   /** {@code fcvt.s.w}; takes the low 32 bits. */
   public static int fromI32(long i, int rm, FpEnv env) {
-    return fromI64((int) i, rm, env);
+    int low = (int) i;
+    return fromI64(low, rm, env);
   }
 
   /** {@code fcvt.s.wu}; takes the low 32 bits. */
@@ -228,7 +229,7 @@ public final class Fp32 {
 
   /** {@code fcvt.s.l}. */
   public static int fromI64(long i, int rm, FpEnv env) {
-    float r = i;
+    float r = (float) i;
     if ((long) r == i && i != Long.MAX_VALUE) {
       return floatToRawIntBits(r);
     }
@@ -274,7 +275,9 @@ public final class Fp32 {
     return Integer.compareUnsigned((bits & MAGNITUDE) - ABOVE_TINY, INFINITY - ABOVE_TINY) < 0;
   }
 
-  /** Whether {@code r}, the rounded sum and finite, is exact; the same two-sum as in {@link Fp64}. */
+  /**
+   * Whether {@code r}, the rounded sum and finite, is exact; the same two-sum as in {@link Fp64}.
+   */
   private static boolean isExactSum(float x, float y, float r) {
     float y1 = r - x;
     float x1 = r - y1;

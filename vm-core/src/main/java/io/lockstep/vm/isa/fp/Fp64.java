@@ -31,8 +31,8 @@ public final class Fp64 {
   private static final long ABOVE_TINY = 0x0010_0000_0000_0001L;
 
   /**
-   * The rounding error of a product (or remainder of a division) of at least this size is a multiple
-   * of the smallest subnormal number: about 106 bits below 2^-900 are still above 2^-1074.
+   * The rounding error of a product (or remainder of a division) of at least this size is a
+   * multiple of the smallest subnormal number: about 106 bits below 2^-900 are still above 2^-1074.
    */
   private static final double EXACT_RESIDUAL = 0x1p-900;
 
@@ -238,12 +238,12 @@ public final class Fp64 {
 
   /** {@code fcvt.d.wu}, always exact; takes the low 32 bits. */
   public static long fromU32(long i) {
-    return doubleToRawLongBits(i & 0xffff_ffffL);
+    return doubleToRawLongBits((double) (i & 0xffff_ffffL));
   }
 
   /** {@code fcvt.d.l}. */
   public static long fromI64(long i, int rm, FpEnv env) {
-    double r = i;
+    double r = (double) i;
     if ((long) r == i && i != Long.MAX_VALUE) {
       return doubleToRawLongBits(r);
     }
@@ -261,11 +261,11 @@ public final class Fp64 {
   /** {@code fcvt.d.s}, from raw binary32 bits (already unboxed); exact. */
   public static long fromF32(int a, FpEnv env) {
     float x = Float.intBitsToFloat(a);
-    if (x == x) {
-      return doubleToRawLongBits(x);
+    if (Float.isNaN(x)) {
+      Fp32.raiseIfSignaling(a, a, env);
+      return CANONICAL_NAN;
     }
-    Fp32.raiseIfSignaling(a, a, env);
-    return CANONICAL_NAN;
+    return doubleToRawLongBits(x);
   }
 
   /** Whether a result is finite and so far from zero that rounding it cannot have underflowed. */
@@ -274,9 +274,9 @@ public final class Fp64 {
   }
 
   /**
-   * Whether {@code r}, the rounded sum and finite, is exact. Knuth's two-sum finds the error, always
-   * exactly unless an intermediate result overflows; but then the sum was not exact, and the error
-   * comes out as a NaN.
+   * Whether {@code r}, the rounded sum and finite, is exact. Knuth's two-sum finds the error,
+   * always exactly unless an intermediate result overflows; but then the sum was not exact, and the
+   * error comes out as a NaN.
    */
   static boolean isExactSum(double x, double y, double r) {
     double y1 = r - x;
@@ -285,8 +285,8 @@ public final class Fp64 {
   }
 
   /**
-   * Whether {@code x × y + z} can be shown exact at small cost: product and sum both are. A
-   * {@code false} proves nothing.
+   * Whether {@code x × y + z} can be shown exact at small cost: product and sum both are. A {@code
+   * false} proves nothing.
    */
   private static boolean isExactFma(double x, double y, double z) {
     double product = x * y;

@@ -38,6 +38,8 @@ public final class FpEnv {
   /** Rounding mode: to nearest, ties away from zero. */
   public static final int RMM = 4;
 
-  /** Accrued exceptions, an or of {@link #NX}, {@link #UF}, {@link #OF}, {@link #DZ}, {@link #NV}. */
+  /**
+   * Accrued exceptions, an or of {@link #NX}, {@link #UF}, {@link #OF}, {@link #DZ}, {@link #NV}.
+   */
   public int flags;
 }

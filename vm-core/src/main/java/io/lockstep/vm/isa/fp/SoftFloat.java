@@ -260,8 +260,7 @@ final class SoftFloat {
    * Rounds {@code significand × 2^(exponent - 62)} to the format, the significand unsigned and not
    * zero, and sets the flags that this raises.
    */
-  static long round(
-      Format f, boolean negative, int exponent, long significand, int rm, FpEnv env) {
+  static long round(Format f, boolean negative, int exponent, long significand, int rm, FpEnv env) {
     int shift = Long.numberOfLeadingZeros(significand) - 1;
     long sig = shift < 0 ? shiftRightSticky(significand, 1) : significand << shift;
     int exp = exponent - shift;
@@ -269,8 +268,7 @@ final class SoftFloat {
     boolean tiny = false;
     if (exp < f.minExponent) {
       // Tiny after rounding: also with an unbounded exponent it would not become a normal number.
-      tiny =
-          exp < f.minExponent - 1 || roundOff(sig, cut, negative, rm) >>> f.precision == 0;
+      tiny = exp < f.minExponent - 1 || roundOff(sig, cut, negative, rm) >>> f.precision == 0;
       sig = shiftRightSticky(sig, f.minExponent - exp);
       exp = f.minExponent;
     }

@@ -45,7 +45,7 @@ final class ToInteger {
   static long toI64(double x, int rm, FpEnv env) {
     long exact = (long) x;
     // 2^63 saturates to the largest long, which rounds to 2^63 again.
-    return exact == x && exact != Long.MAX_VALUE ? exact : toI64Rounded(x, rm, env);
+    return (double) exact == x && exact != Long.MAX_VALUE ? exact : toI64Rounded(x, rm, env);
   }
 
   private static long toI64Rounded(double x, int rm, FpEnv env) {

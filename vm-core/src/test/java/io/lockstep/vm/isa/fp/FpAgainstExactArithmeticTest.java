@@ -30,7 +30,9 @@ class FpAgainstExactArithmeticTest {
       check(op, operands, rm, expected, env, 0);
       check(op, operands, rm, expected, env, FpEnv.NX);
     }
-    assertThat(seenFlags).as("flags that the operands of %s provoked", op).isEqualTo(op.possibleFlags);
+    assertThat(seenFlags)
+        .as("flags that the operands of %s provoked", op)
+        .isEqualTo(op.possibleFlags);
   }
 
   private static void check(

@@ -52,8 +52,8 @@ class FpAgainstHostTest {
       checkBits(Double.doubleToLongBits(expected), bits, v);
       long[] w = singles.draw(3);
       float single = Math.fma(single(w[0]), single(w[1]), single(w[2]));
-      bits = SoftFloat.fma(Format.BINARY32, w[0], w[1], w[2], FpEnv.RNE, env);
-      checkBits(Float.floatToIntBits(single), (int) bits, w);
+      int singleBits = (int) SoftFloat.fma(Format.BINARY32, w[0], w[1], w[2], FpEnv.RNE, env);
+      checkBits(Float.floatToIntBits(single), singleBits, w);
     }
   }
 
@@ -61,10 +61,10 @@ class FpAgainstHostTest {
   void integerDivisionAndRootOfSinglesEqualTheHosts() {
     for (int i = 0; i < CASES; i++) {
       long[] v = singles.draw(2);
-      long quotient = SoftFloat.div(Format.BINARY32, v[0], v[1], FpEnv.RNE, env);
-      checkBits(Float.floatToIntBits(single(v[0]) / single(v[1])), (int) quotient, v);
-      long root = SoftFloat.sqrt(Format.BINARY32, v[0], FpEnv.RNE, env);
-      checkBits(Float.floatToIntBits((float) Math.sqrt(single(v[0]))), (int) root, v);
+      int quotient = (int) SoftFloat.div(Format.BINARY32, v[0], v[1], FpEnv.RNE, env);
+      checkBits(Float.floatToIntBits(single(v[0]) / single(v[1])), quotient, v);
+      int root = (int) SoftFloat.sqrt(Format.BINARY32, v[0], FpEnv.RNE, env);
+      checkBits(Float.floatToIntBits((float) Math.sqrt(single(v[0]))), root, v);
     }
   }
 
@@ -93,7 +93,7 @@ class FpAgainstHostTest {
       long[] v = doubles.draw(2);
       double x = number(v[0]);
       double y = number(v[1]);
-      if (x == x && y == y) {
+      if (!Double.isNaN(x) && !Double.isNaN(y)) {
         checkBits(Double.doubleToRawLongBits(Math.min(x, y)), Fp64.min(v[0], v[1], env), v);
         checkBits(Double.doubleToRawLongBits(Math.max(x, y)), Fp64.max(v[0], v[1], env), v);
         compared++;
@@ -101,7 +101,7 @@ class FpAgainstHostTest {
       long[] w = singles.draw(2);
       float s = single(w[0]);
       float t = single(w[1]);
-      if (s == s && t == t) {
+      if (!Float.isNaN(s) && !Float.isNaN(t)) {
         int min = Fp32.min((int) w[0], (int) w[1], env);
         int max = Fp32.max((int) w[0], (int) w[1], env);
         checkBits(Float.floatToRawIntBits(Math.min(s, t)), min, w);

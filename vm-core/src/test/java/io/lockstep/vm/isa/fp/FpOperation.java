@@ -187,7 +187,7 @@ enum FpOperation {
       1,
       0,
       (v, rm, env) -> Fp64.fromI32(v[0]),
-      (v, rm) -> DOUBLE.fromInteger(BigInteger.valueOf((int) v[0]), rm)),
+      (v, rm) -> DOUBLE.fromInteger(Bits.signed32(v[0]), rm)),
   D_FROM_WU(
       Operands.INTEGERS,
       1,
@@ -211,7 +211,7 @@ enum FpOperation {
       1,
       NX,
       (v, rm, env) -> Bits.wide(Fp32.fromI32(v[0], rm, env)),
-      (v, rm) -> SINGLE.fromInteger(BigInteger.valueOf((int) v[0]), rm)),
+      (v, rm) -> SINGLE.fromInteger(Bits.signed32(v[0]), rm)),
   S_FROM_WU(
       Operands.INTEGERS,
       1,
@@ -306,6 +306,11 @@ enum FpOperation {
 
     static long wide(int bits) {
       return bits & 0xffff_ffffL;
+    }
+
+    static BigInteger signed32(long i) {
+      int low = (int) i;
+      return BigInteger.valueOf(low);
     }
 
     static BigInteger unsigned(long i) {

@@ -147,7 +147,15 @@ class FpSpecialValuesTest {
       INF | MINUS_ZERO, bits(-1), MINUS_ZERO | 1, MINUS_ZERO, 0, 1, MIN_NORMAL, INF, SNAN, QNAN
     };
     int[] singles = {
-      0xff80_0000, 0x8080_0000, 0x807f_ffff, MINUS_ZERO_S, 0, 1, 0x7f7f_ffff, 0x7f80_0000, SNAN_S,
+      0xff80_0000,
+      0x8080_0000,
+      0x807f_ffff,
+      MINUS_ZERO_S,
+      0,
+      1,
+      0x7f7f_ffff,
+      0x7f80_0000,
+      SNAN_S,
       QNAN_S
     };
     for (int i = 0; i < values.length; i++) {
@@ -195,8 +203,7 @@ class FpSpecialValuesTest {
   @Test
   void unsigned32BitResultsAreSignExtended() {
     assertThat(Fp64.toU32(bits(4_294_967_295.0), RNE, env)).isEqualTo(-1);
-    assertThat(Fp32.toU32(Float.floatToRawIntBits(0x1p31f), RNE, env))
-        .isEqualTo(Integer.MIN_VALUE);
+    assertThat(Fp32.toU32(Float.floatToRawIntBits(0x1p31f), RNE, env)).isEqualTo(Integer.MIN_VALUE);
     assertThat(env.flags).isZero();
   }
 
