@@ -1,0 +1,16 @@
+package io.lockstep.cli;
+
+import java.util.List;
+
+/**
+ * The subcommands of {@code lockstep}, in the order in which its help lists them.
+ *
+ * <p>To add one, write a class with Picocli's {@code @Command(name = ..., description = ...)} that
+ * implements {@code Callable<Integer>} (the result is the exit status, see {@link ExitStatus}) and
+ * add it here. Throw a {@link UserError} for what the user can put right.
+ */
+final class Commands {
+  static final List<Class<?>> ALL = List.of(TrainCommand.class);
+
+  private Commands() {}
+}
