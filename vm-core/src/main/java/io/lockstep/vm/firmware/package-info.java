@@ -1,0 +1,2 @@
+/** What happens before and below the kernel: device tree, loading, and the built-in SBI. */
+package io.lockstep.vm.firmware;
