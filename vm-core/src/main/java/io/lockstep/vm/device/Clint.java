@@ -8,8 +8,9 @@ import io.lockstep.vm.snapshot.StateWriter;
 import io.lockstep.vm.snapshot.Stateful;
 
 /**
- * The core-local interruptor of hart 0 (RISC-V ACLINT: MSWI and MTIMER in the classic CLINT layout). It keeps {@code mtimecmp}; the
- * comparison with the clock is made by the hart, which knows when time passes.
+ * The core-local interruptor of hart 0 (RISC-V ACLINT: MSWI and MTIMER in the classic CLINT
+ * layout). It keeps {@code mtimecmp}; the comparison with the clock is made by the hart, which
+ * knows when time passes.
  *
  * <pre>
  * 0x0000 msip       bit 0
@@ -17,8 +18,8 @@ import io.lockstep.vm.snapshot.Stateful;
  * 0xbff8 mtime      64 bits, read-only here
  * </pre>
  *
- * <p>Writes to {@code mtime} are ignored: time is an input of the machine and never jumps because a guest says so. Firmware only writes it to
- * synchronize harts, and there is one.
+ * <p>Writes to {@code mtime} are ignored: time is an input of the machine and never jumps because a
+ * guest says so. Firmware only writes it to synchronize harts, and there is one.
  */
 public final class Clint implements MmioDevice, Stateful {
   /** Guest physical address of the window. */
@@ -48,7 +49,7 @@ public final class Clint implements MmioDevice, Stateful {
   /**
    * Makes one with no interrupt pending and the timer unarmed.
    *
-   * @param time what {@code mtime} shows
+   * @param time the clock to show
    * @param machineSoftware the hart's MSIP
    * @param listener told when {@code mtimecmp} changes
    */
@@ -58,7 +59,9 @@ public final class Clint implements MmioDevice, Stateful {
     this.listener = listener;
   }
 
-  /** The tick, unsigned, from which on the machine timer interrupt is pending; all ones after reset. */
+  /**
+   * The tick, unsigned, from which on the machine timer interrupt is pending; all ones after reset.
+   */
   public long mtimecmp() {
     return mtimecmp;
   }

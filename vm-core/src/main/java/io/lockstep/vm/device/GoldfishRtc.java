@@ -9,10 +9,11 @@ import io.lockstep.vm.snapshot.StateWriter;
 import io.lockstep.vm.snapshot.Stateful;
 
 /**
- * The goldfish real-time clock: nanoseconds since 1970 as the guest's clock plus an offset, and one alarm.
+ * The goldfish real-time clock: nanoseconds since 1970 as the guest's clock plus an offset, and one
+ * alarm.
  *
- * <p>The alarm needs somebody who knows when time passes: the machine takes {@link #alarmTicks} into account for its next timer and calls
- * {@link #checkAlarm} then.
+ * <p>The alarm needs somebody who knows when time passes: the machine takes {@link #alarmTicks}
+ * into account for its next timer and calls {@link #checkAlarm} then.
  *
  * <pre>
  * 0x00 TIME_LOW     reading latches TIME_HIGH; writing sets the clock

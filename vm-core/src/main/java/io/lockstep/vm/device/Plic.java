@@ -8,12 +8,14 @@ import io.lockstep.vm.snapshot.StateWriter;
 import io.lockstep.vm.snapshot.Stateful;
 
 /**
- * The platform-level interrupt controller of the virt board (RISC-V PLIC specification 1.0.0): sources 1 to 95, 8
- * priorities, context 0 for machine mode and context 1 for supervisor mode of hart 0.
+ * The platform-level interrupt controller of the virt board (RISC-V PLIC specification 1.0.0):
+ * sources 1 to 95, 8 priorities, context 0 for machine mode and context 1 for supervisor mode of
+ * hart 0.
  *
- * <p>Gateways are level-triggered and transparent: a source is pending while its wire is high and it is not in service.
- * A wire that falls before the claim takes its request with it, so a driver that quiets its device early sees no
- * spurious interrupt. {@link #pulse} is for sources without a wire to acknowledge.
+ * <p>Gateways are level-triggered and transparent: a source is pending while its wire is high and
+ * it is not in service. A wire that falls before the claim takes its request with it, so a driver
+ * that quiets its device early sees no spurious interrupt. {@link #pulse} is for sources without a
+ * wire to acknowledge.
  *
  * <pre>
  * 0x000000 + 4*source          priority
@@ -170,7 +172,10 @@ public final class Plic implements MmioDevice, Stateful {
     }
   }
 
-  /** The pending enabled source of the highest priority, the lowest number among equals; 0 if there is none. */
+  /**
+   * The pending enabled source of the highest priority, the lowest number among equals; 0 if there
+   * is none.
+   */
   private int best(int context) {
     int best = 0;
     for (int word = 0; word < WORDS; word++) {
@@ -199,7 +204,8 @@ public final class Plic implements MmioDevice, Stateful {
 
   private static void check(int n) {
     if (n < 1 || n > SOURCES) {
-      throw new IllegalArgumentException("interrupt source " + n + " is not within 1 to " + SOURCES);
+      throw new IllegalArgumentException(
+          "interrupt source " + n + " is not within 1 to " + SOURCES);
     }
   }
 
@@ -249,7 +255,8 @@ public final class Plic implements MmioDevice, Stateful {
   private static int priority(StateReader in) {
     int p = in.getByte();
     if (p > PRIORITY_MASK) {
-      throw new StateFormatException("saved state has interrupt priority " + p + ", the highest is 7");
+      throw new StateFormatException(
+          "saved state has interrupt priority " + p + ", the highest is 7");
     }
     return p;
   }

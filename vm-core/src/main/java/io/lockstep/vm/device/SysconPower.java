@@ -5,7 +5,8 @@ import io.lockstep.vm.machine.VirtualMachine.Power;
 import java.util.function.Consumer;
 
 /**
- * The SiFive test device, by which a guest ends itself: one write-only register at offset 0 with a command in the low 16 bits. It has no state.
+ * The SiFive test device, by which a guest ends itself: one write-only register at offset 0 with a
+ * command in the low 16 bits. It has no state.
  *
  * <pre>
  * 0x5555 power off | 0x7777 reboot | code << 16 | 0x3333 power off and report a failure

@@ -12,9 +12,11 @@ import io.lockstep.vm.snapshot.Stateful;
 /**
  * A 16550A serial port with byte-wide registers (PC16550D data sheet).
  *
- * <p>A line has no speed here: what is written is sent before the store retires, so the transmitter is always empty, and the
- * character timeout is over as soon as a byte waits. What is typed faster than the guest reads waits in a backlog behind the FIFO, so there is no overrun (only
- * loopback can cause one); beyond {@link #BACKLOG_MAX} bytes it is lost. The modem lines say that somebody is there and never change.
+ * <p>A line has no speed here: what is written is sent before the store retires, so the transmitter
+ * is always empty, and the character timeout is over as soon as a byte waits. What is typed faster
+ * than the guest reads waits in a backlog behind the FIFO, so there is no overrun (only loopback
+ * can cause one); beyond {@link #BACKLOG_MAX} bytes it is lost. The modem lines say that somebody
+ * is there and never change.
  */
 public final class Uart implements MmioDevice, Stateful {
   /** Guest physical address of the window. */
@@ -174,7 +176,8 @@ public final class Uart implements MmioDevice, Stateful {
   }
 
   private void setInterruptEnable(int v) {
-    // Enabling the interrupt while the transmitter is empty raises it, also the second time: drivers probe for that.
+    // Enabling the interrupt while the transmitter is empty raises it, also the second time:
+    // drivers probe for that.
     if ((v & ~ier & IER_EMPTY) != 0) {
       emptyPending = true;
     } else if ((v & IER_EMPTY) == 0) {
@@ -211,7 +214,10 @@ public final class Uart implements MmioDevice, Stateful {
     return v;
   }
 
-  /** In loopback the modem outputs appear at the modem inputs: RTS as CTS, DTR as DSR, OUT1 as RI, OUT2 as DCD. */
+  /**
+   * In loopback the modem outputs appear at the modem inputs: RTS as CTS, DTR as DSR, OUT1 as RI,
+   * OUT2 as DCD.
+   */
   private int modemStatus() {
     if ((mcr & MCR_LOOP) == 0) {
       return MSR_CONNECTED;

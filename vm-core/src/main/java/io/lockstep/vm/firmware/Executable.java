@@ -10,7 +10,8 @@ import java.util.List;
 import java.util.zip.GZIPInputStream;
 
 /**
- * A program as it goes into memory: an ELF file for RV64, a Linux {@code Image}, or plain bytes. The bytes are not trusted.
+ * A program as it goes into memory: an ELF file for RV64, a Linux {@code Image}, or plain bytes.
+ * The bytes are not trusted.
  *
  * @param pieces what goes where
  * @param entry guest physical address of the first instruction
@@ -25,7 +26,10 @@ record Executable(List<Piece> pieces, long entry, long end) {
     }
   }
 
-  /** Where a kernel or a next boot stage without an address of its own goes: 2 MiB above the start of RAM. */
+  /**
+   * Where a kernel or a next boot stage without an address of its own goes: 2 MiB above the start
+   * of RAM.
+   */
   static final long DEFAULT_KERNEL = GuestRam.BASE + 0x20_0000;
 
   private static final int ELF_HEADER = 64;
@@ -145,7 +149,9 @@ record Executable(List<Piece> pieces, long entry, long end) {
     return new Piece(address, b, (int) offset, (int) fileLength, memoryLength);
   }
 
-  /** Linux, Documentation/arch/riscv/boot-image-header: text offset at 8, size at 16, flags at 24. */
+  /**
+   * Linux, Documentation/arch/riscv/boot-image-header: text offset at 8, size at 16, flags at 24.
+   */
   private static Executable image(String what, byte[] b, ByteBuffer buffer) throws BootException {
     long textOffset = buffer.getLong(8);
     long size = buffer.getLong(16);
@@ -153,7 +159,8 @@ record Executable(List<Piece> pieces, long entry, long end) {
       throw damaged(what);
     }
     if ((buffer.getLong(24) & 1) != 0) {
-      throw new BootException("The %s is for big-endian RISC-V; one for riscv64 is needed.".formatted(what));
+      throw new BootException(
+          "The %s is for big-endian RISC-V; one for riscv64 is needed.".formatted(what));
     }
     long address = textOffset == 0 ? DEFAULT_KERNEL : GuestRam.BASE + textOffset;
     Piece piece = new Piece(address, b, 0, b.length, Math.max(size, b.length));

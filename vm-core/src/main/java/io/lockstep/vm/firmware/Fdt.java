@@ -14,7 +14,8 @@ import java.util.Map;
  * header (40) | memory reservations (16, empty) | structure block | strings block
  * </pre>
  *
- * <p>Nodes are written in the order in which they are begun; a node's properties come before its children.
+ * <p>Nodes are written in the order in which they are begun; a node's properties come before its
+ * children.
  */
 public final class Fdt {
   private static final int MAGIC = 0xd00dfeed;

@@ -18,7 +18,8 @@ import java.util.List;
  * top of RAM - 2 MiB   device tree (at most 3 GiB; on a page at the top of a small RAM)
  * </pre>
  *
- * <p>Two steps, since the device tree has to tell where the initrd is: {@link #plan}, then {@link Plan#place}.
+ * <p>Two steps, since the device tree has to tell where the initrd is: {@link #plan}, then {@link
+ * Plan#place}.
  */
 public final class KernelLoader {
   /** Room for the device tree: the most bytes it may have. */
@@ -42,7 +43,8 @@ public final class KernelLoader {
   /**
    * What a machine starts from. Without firmware the kernel starts in S-mode on the built-in SBI.
    *
-   * @param kernel an ELF file or Linux Image (also compressed with gzip); behind firmware also plain bytes; empty for none
+   * @param kernel an ELF file or Linux Image (also compressed with gzip); behind firmware also
+   *     plain bytes; empty for none
    * @param initrd bytes, empty for none
    * @param firmware an ELF file or plain bytes for M-mode, empty for none
    */
@@ -110,7 +112,8 @@ public final class KernelLoader {
      */
     public Entry place(GuestRam ram, byte[] dtb) throws BootException {
       if (dtb.length > DTB_MAX) {
-        throw new BootException("The kernel's command line is too long; it must be shorter than 60,000 characters.");
+        throw new BootException(
+            "The kernel's command line is too long; it must be shorter than 60,000 characters.");
       }
       for (Executable.Piece p : pieces) {
         ram.write(p.address(), p.bytes(), p.offset(), p.length());
@@ -171,7 +174,8 @@ public final class KernelLoader {
     if (Long.compareUnsigned(end, initrdStart) > 0) {
       if (dtb + 2 * DTB_ALIGNMENT < GuestRam.BASE + memoryBytes) {
         throw new BootException(
-            "Kernel and initrd are larger than the 1 GiB that can be loaded; make the initrd smaller.");
+            "Kernel and initrd are larger than the 1 GiB that can be loaded; make the initrd"
+                + " smaller.");
       }
       long needed = end - GuestRam.BASE + initrd.length + 2 * PAGE;
       long withTree = needed + DTB_MAX > SMALL ? needed + 2 * DTB_ALIGNMENT : needed + DTB_MAX;

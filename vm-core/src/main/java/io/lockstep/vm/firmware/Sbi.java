@@ -4,14 +4,18 @@ import io.lockstep.vm.machine.VirtualMachine.Power;
 import io.lockstep.vm.memory.GuestRam;
 
 /**
- * The supervisor binary interface, version 2.0, answered by the machine itself: what a kernel in S-mode calls with ECALL instead of firmware. There is one hart, number
- * 0, so what concerns other harts is either about this one or an error. Has no state.
+ * The supervisor binary interface, version 2.0, answered by the machine itself: what a kernel in
+ * S-mode calls with ECALL instead of firmware. There is one hart, number 0, so what concerns other
+ * harts is either about this one or an error. Has no state.
  *
- * <p>Calling convention (SBI §3): a7 extension, a6 function, a0 to a5 arguments; a0 error and a1 value on return. The legacy extensions 0 to 8 (§5) return in
- * a0 only.
+ * <p>Calling convention (SBI §3): a7 extension, a6 function, a0 to a5 arguments; a0 error and a1
+ * value on return. The legacy extensions 0 to 8 (§5) return in a0 only.
  */
 public final class Sbi {
-  /** The most bytes that one console write takes; the kernel writes the rest with its next call (§12.1). */
+  /**
+   * The most bytes that one console write takes; the kernel writes the rest with its next call
+   * (§12.1).
+   */
   public static final int CONSOLE_WRITE_MAX = 4096;
 
   /** Version 2.0. */
@@ -64,7 +68,9 @@ public final class Sbi {
     this.ram = ram;
   }
 
-  /** Answers the ECALL that the hart has just executed in S-mode. The caller moves the pc behind it. */
+  /**
+   * Answers the ECALL that the hart has just executed in S-mode. The caller moves the pc behind it.
+   */
   public void call() {
     // Extension and function ids are 32 bits wide (§3).
     int extension = (int) hart.getReg(A7);
@@ -136,7 +142,10 @@ public final class Sbi {
     answer(SUCCESS, 0);
   }
 
-  /** SBI §8. Ranges and address spaces are not told apart: everything is flushed. The fences of a hypervisor (3 to 6) have no hypervisor. */
+  /**
+   * SBI §8. Ranges and address spaces are not told apart: everything is flushed. The fences of a
+   * hypervisor (3 to 6) have no hypervisor.
+   */
   private void remoteFence(int function) {
     if (function < 0 || function > 2) {
       answer(ERR_NOT_SUPPORTED, 0);
@@ -235,7 +244,8 @@ public final class Sbi {
   }
 
   /**
-   * SBI §5. The hart masks of the legacy calls lie in virtual memory and could only name hart 0, so they are not read.
+   * SBI §5. The hart masks of the legacy calls lie in virtual memory and could only name hart 0, so
+   * they are not read.
    *
    * @return what goes into a0
    */

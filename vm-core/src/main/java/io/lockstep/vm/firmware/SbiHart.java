@@ -10,7 +10,10 @@ public interface SbiHart {
   /** Sets an integer register. */
   void setReg(int index, long value);
 
-  /** Arms the supervisor timer: its interrupt is pending from {@code ticks} (unsigned) on, and not before; all ones disarm it. */
+  /**
+   * Arms the supervisor timer: its interrupt is pending from {@code ticks} (unsigned) on, and not
+   * before; all ones disarm it.
+   */
   void setTimer(long ticks);
 
   /** Raises or clears the supervisor software interrupt (SSIP). */

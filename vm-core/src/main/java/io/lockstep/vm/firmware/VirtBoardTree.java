@@ -13,10 +13,11 @@ import io.lockstep.vm.virtio.VirtioMmio;
 import java.util.List;
 
 /**
- * The device tree of the board, as QEMU's {@code virt} machine describes its own (minus PCI, flash and fw_cfg, which this board doesn't have).
+ * The device tree of the board, as QEMU's {@code virt} machine describes its own (minus PCI, flash
+ * and fw_cfg, which this board doesn't have).
  *
- * <p>With guest firmware the tree shows the machine-mode half too: the CLINT and the PLIC's machine context. The built-in SBI keeps those for itself, as OpenSBI
- * does when it hands its tree on.
+ * <p>With guest firmware the tree shows the machine-mode half too: the CLINT and the PLIC's machine
+ * context. The built-in SBI keeps those for itself, as OpenSBI does when it hands its tree on.
  */
 public final class VirtBoardTree {
   private static final int PHANDLE_CPU = 1;
@@ -56,7 +57,8 @@ public final class VirtBoardTree {
    * What is chosen for one start.
    *
    * @param bootArgs the kernel's command line, may be empty
-   * @param initrdStart guest physical address of the initrd; equal to {@code initrdEnd} if there is none
+   * @param initrdStart guest physical address of the initrd; equal to {@code initrdEnd} if there is
+   *     none
    * @param initrdEnd first address after it
    * @param rngSeed bytes for the kernel's random number generator; empty to leave them out
    */
@@ -123,14 +125,25 @@ public final class VirtBoardTree {
   private static void soc(Fdt fdt, boolean machineMode) {
     fdt.begin("soc").cells("#address-cells", 2).cells("#size-cells", 2);
     fdt.strings("compatible", "simple-bus").flag("ranges");
-    device(fdt, "test", SysconPower.BASE, SysconPower.LENGTH, "sifive,test1", "sifive,test0", "syscon");
+    device(
+        fdt,
+        "test",
+        SysconPower.BASE,
+        SysconPower.LENGTH,
+        "sifive,test1",
+        "sifive,test0",
+        "syscon");
     fdt.cells("phandle", PHANDLE_TEST).end();
     device(fdt, "rtc", GoldfishRtc.BASE, GoldfishRtc.LENGTH, "google,goldfish-rtc");
     interrupt(fdt, GoldfishRtc.IRQ).end();
     if (machineMode) {
       device(fdt, "clint", Clint.BASE, Clint.LENGTH, "sifive,clint0", "riscv,clint0");
       fdt.cells(
-          "interrupts-extended", PHANDLE_INTC, IRQ_MACHINE_SOFTWARE, PHANDLE_INTC, IRQ_MACHINE_TIMER);
+          "interrupts-extended",
+          PHANDLE_INTC,
+          IRQ_MACHINE_SOFTWARE,
+          PHANDLE_INTC,
+          IRQ_MACHINE_TIMER);
       fdt.end();
     }
     plic(fdt, machineMode);

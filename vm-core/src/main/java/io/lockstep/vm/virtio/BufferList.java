@@ -35,7 +35,10 @@ final class BufferList {
     total += length;
   }
 
-  /** The bytes from {@code from} on, {@code length} of them, as a list of its own. The range must lie within this list. */
+  /**
+   * The bytes from {@code from} on, {@code length} of them, as a list of its own. The range must
+   * lie within this list.
+   */
   BufferList slice(long from, long length) {
     BufferList out = new BufferList();
     long skip = from;
@@ -63,7 +66,10 @@ final class BufferList {
     return addresses[i] + skip;
   }
 
-  /** Copies bytes out of guest memory, starting {@code from} bytes into the list; returns how many there were. */
+  /**
+   * Copies bytes out of guest memory, starting {@code from} bytes into the list; returns how many
+   * there were.
+   */
   int read(GuestRam ram, long from, byte[] into, int offset, int length) {
     long skip = from;
     int done = 0;
@@ -80,7 +86,10 @@ final class BufferList {
     return done;
   }
 
-  /** Copies bytes into guest memory, starting {@code from} bytes into the list; returns how many fitted. */
+  /**
+   * Copies bytes into guest memory, starting {@code from} bytes into the list; returns how many
+   * fitted.
+   */
   int write(GuestRam ram, long from, byte[] bytes, int offset, int length) {
     long skip = from;
     int done = 0;
@@ -112,7 +121,8 @@ final class BufferList {
       long length = in.getLong();
       if (!ram.contains(address, length)) {
         throw new StateFormatException(
-            "saved state has a virtio buffer at 0x%x outside of the guest's memory".formatted(address));
+            "saved state has a virtio buffer at 0x%x outside of the guest's memory"
+                .formatted(address));
       }
       list.add(address, length);
     }

@@ -3,8 +3,9 @@ package io.lockstep.vm.virtio;
 import io.lockstep.vm.memory.GuestRam;
 
 /**
- * The buffers of one request, read from the descriptor table once: first those that the device reads, then those that it writes (virtio 1.2 §2.7.4.2). All
- * of them lie in RAM. Buffers may overlap and may be empty.
+ * The buffers of one request, read from the descriptor table once: first those that the device
+ * reads, then those that it writes (virtio 1.2 §2.7.4.2). All of them lie in RAM. Buffers may
+ * overlap and may be empty.
  */
 final class DescriptorChain {
   private final int head;

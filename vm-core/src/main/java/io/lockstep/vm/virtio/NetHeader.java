@@ -24,10 +24,12 @@ final class NetHeader {
   private NetHeader() {}
 
   /**
-   * Whether a frame may pass to or from a guest that negotiated these offloads. A frame that asks for a checksum it may not ask for gets the checksum
-   * computed in place; one to be segmented cannot pass.
+   * Whether a frame may pass to or from a guest that negotiated these offloads. A frame that asks
+   * for a checksum it may not ask for gets the checksum computed in place; one to be segmented
+   * cannot pass.
    *
-   * @param frame header and Ethernet frame; the header is changed: fields without meaning become zero
+   * @param frame header and Ethernet frame; the header is changed: fields without meaning become
+   *     zero
    */
   static boolean admit(byte[] frame, boolean checksum, boolean tso4, boolean tso6) {
     boolean partial = (frame[FLAGS] & FLAG_NEEDS_CSUM) != 0;
@@ -71,7 +73,10 @@ final class NetHeader {
     return LENGTH + get16(frame, CSUM_START) + get16(frame, CSUM_OFFSET) + 2 <= frame.length;
   }
 
-  /** The field holds the pseudo header's sum; the ones' complement sum from {@code csum_start} to the end replaces it. */
+  /**
+   * The field holds the pseudo header's sum; the ones' complement sum from {@code csum_start} to
+   * the end replaces it.
+   */
   private static void fillChecksum(byte[] frame) {
     int start = LENGTH + get16(frame, CSUM_START);
     long sum = 0;

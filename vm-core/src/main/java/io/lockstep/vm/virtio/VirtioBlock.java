@@ -19,11 +19,13 @@ import java.util.List;
 /**
  * A virtio disk (virtio 1.2 §5.2) with one queue.
  *
- * <p>A driver's request becomes one {@link Output.BlockRequest} after the other of at most {@link #CHUNK_MAX} bytes, each with an id of its own, and
- * is finished after the last. While more than {@link #IN_FLIGHT_MAX} bytes are under way no further request is taken from the ring: whatever the guest asks
- * for, that much host memory is enough.
+ * <p>A driver's request becomes one {@link Output.BlockRequest} after the other of at most {@link
+ * #CHUNK_MAX} bytes, each with an id of its own, and is finished after the last. While more than
+ * {@link #IN_FLIGHT_MAX} bytes are under way no further request is taken from the ring: whatever
+ * the guest asks for, that much host memory is enough.
  *
- * <p>Ids are never used twice, also not after a reset, so a completion that comes too late meets nothing.
+ * <p>Ids are never used twice, also not after a reset, so a completion that comes too late meets
+ * nothing.
  */
 public final class VirtioBlock extends VirtioDevice {
   /** The most bytes in one request to the host. */
@@ -67,14 +69,25 @@ public final class VirtioBlock extends VirtioDevice {
   private final VirtioSlot.Block slot;
   private final OutputSink sink;
 
-  /** By id, oldest first: an entry that goes on with its next chunk moves to the end with a new id. */
+  /**
+   * By id, oldest first: an entry that goes on with its next chunk moves to the end with a new id.
+   */
   private final LinkedHashMap<Long, Request> inFlight = new LinkedHashMap<>();
 
   private long nextId = 1;
 
-  /** A request of the driver that is under way; {@code done} bytes are, and the next {@link #chunk} bytes are being worked on. */
+  /**
+   * A request of the driver that is under way; {@code done} bytes are, and the next {@link #chunk}
+   * bytes are being worked on.
+   */
   private record Request(
-      int head, BlockOp op, long sector, long length, long done, long statusAddress, BufferList data) {
+      int head,
+      BlockOp op,
+      long sector,
+      long length,
+      long done,
+      long statusAddress,
+      BufferList data) {
 
     long chunk() {
       return op == BlockOp.READ || op == BlockOp.WRITE
@@ -112,10 +125,7 @@ public final class VirtioBlock extends VirtioDevice {
 
   @Override
   long features() {
-    return F_SEG_MAX
-        | F_BLK_SIZE
-        | F_FLUSH
-        | (slot.readOnly() ? F_RO : F_DISCARD | F_WRITE_ZEROES);
+    return F_SEG_MAX | F_BLK_SIZE | F_FLUSH | (slot.readOnly() ? F_RO : F_DISCARD | F_WRITE_ZEROES);
   }
 
   /** {@code struct virtio_blk_config}, §5.2.4. */
@@ -199,7 +209,10 @@ public final class VirtioBlock extends VirtioDevice {
     }
   }
 
-  /** §5.2.6: one segment of sector, number of sectors and flags; a zeroing may unmap, a discard has no flags. */
+  /**
+   * §5.2.6: one segment of sector, number of sectors and flags; a zeroing may unmap, a discard has
+   * no flags.
+   */
   private void range(DescriptorChain chain, BlockOp op, long status) {
     int head = chain.head();
     if (slot.readOnly() || chain.readable().length() != HEADER + RANGE) {

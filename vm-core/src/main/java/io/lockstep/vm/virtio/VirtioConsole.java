@@ -8,13 +8,16 @@ import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
 
 /**
- * A virtio console with a single port (virtio 1.2 §5.3). What is typed waits until the driver offers a buffer, {@link #BACKLOG_MAX} bytes at most.
+ * A virtio console with a single port (virtio 1.2 §5.3). What is typed waits until the driver
+ * offers a buffer, {@link #BACKLOG_MAX} bytes at most.
  */
 public final class VirtioConsole extends VirtioDevice {
   /** The most bytes of input that wait. */
   public static final int BACKLOG_MAX = 64 << 10;
 
-  /** The most bytes of one buffer that are sent; drivers write less, and what is more is dropped. */
+  /**
+   * The most bytes of one buffer that are sent; drivers write less, and what is more is dropped.
+   */
   private static final int SEND_MAX = 64 << 10;
 
   private static final int RECEIVE = 0;

@@ -6,9 +6,11 @@ import io.lockstep.vm.port.OutputSink;
 import io.lockstep.vm.snapshot.Stateful;
 
 /**
- * A device type behind a {@link VirtioMmio} transport, which owns status, features and queues. A device has no state but what {@link #save} writes.
+ * A device type behind a {@link VirtioMmio} transport, which owns status, features and queues. A
+ * device has no state but what {@link #save} writes.
  *
- * <p>What a driver does wrong is answered with {@link #fail}: the device asks to be reset and is quiet until then (virtio 1.2 §2.1.2).
+ * <p>What a driver does wrong is answered with {@link #fail}: the device asks to be reset and is
+ * quiet until then (virtio 1.2 §2.1.2).
  */
 public abstract class VirtioDevice implements Stateful {
   private VirtioMmio transport;
@@ -39,7 +41,10 @@ public abstract class VirtioDevice implements Stateful {
   /** The driver has put something into a queue. Only called while the device runs. */
   abstract void notified(int queue);
 
-  /** The driver resets the device: all requests are forgotten, and what comes for them later is ignored. */
+  /**
+   * The driver resets the device: all requests are forgotten, and what comes for them later is
+   * ignored.
+   */
   abstract void reset();
 
   /** Takes an input that is addressed to this device. What makes no sense is ignored. */

@@ -95,7 +95,8 @@ public final class VirtioEntropy extends VirtioDevice {
   public void reissue(OutputSink to) {
     List<Output> outputs = new ArrayList<>();
     inFlight.forEach(
-        (requestId, r) -> outputs.add(new Output.EntropyRequest(id, requestId, (int) r.data().length())));
+        (requestId, r) ->
+            outputs.add(new Output.EntropyRequest(id, requestId, (int) r.data().length())));
     outputs.forEach(to::emit);
   }
 
@@ -126,7 +127,8 @@ public final class VirtioEntropy extends VirtioDevice {
       int head = in.getInt();
       BufferList data = BufferList.restore(in, ram());
       if (requestId <= last || requestId >= nextId || data.length() > LENGTH_MAX) {
-        throw new StateFormatException("saved state has an impossible entropy request " + requestId);
+        throw new StateFormatException(
+            "saved state has an impossible entropy request " + requestId);
       }
       inFlight.put(requestId, new Request(head, data));
       last = requestId;

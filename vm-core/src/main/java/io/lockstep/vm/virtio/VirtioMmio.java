@@ -11,10 +11,12 @@ import io.lockstep.vm.snapshot.StateWriter;
 import io.lockstep.vm.snapshot.Stateful;
 
 /**
- * The memory-mapped virtio transport, version 2 (virtio 1.2 §4.2.2), with one device behind it. Registers are 32 bits wide and take only accesses of
- * that width; the configuration space at 0x100 takes any.
+ * The memory-mapped virtio transport, version 2 (virtio 1.2 §4.2.2), with one device behind it.
+ * Registers are 32 bits wide and take only accesses of that width; the configuration space at 0x100
+ * takes any.
  *
- * <p>A driver need not accept VERSION_1, as xv6 doesn't; it is served all the same, with the modern layout.
+ * <p>A driver need not accept VERSION_1, as xv6 doesn't; it is served all the same, with the modern
+ * layout.
  */
 public final class VirtioMmio implements MmioDevice, Stateful {
   /** Guest physical address of the first slot's window. */
@@ -72,7 +74,10 @@ public final class VirtioMmio implements MmioDevice, Stateful {
     device.attach(this);
   }
 
-  /** Makes slot {@code slot} (0 to 7) as configured. Its window is at {@link #base}, its interrupt source {@link #irq}. */
+  /**
+   * Makes slot {@code slot} (0 to 7) as configured. Its window is at {@link #base}, its interrupt
+   * source {@link #irq}.
+   */
   public static VirtioMmio create(
       VirtioSlot config, int slot, GuestRam ram, IrqLine irq, OutputSink sink) {
     int id = DeviceId.virtio(slot);

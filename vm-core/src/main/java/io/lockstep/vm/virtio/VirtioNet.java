@@ -10,8 +10,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A virtio network card (virtio 1.2 §5.1) with one pair of queues and no control queue. Frames carry their {@code virtio_net_hdr_v1} in both directions,
- * so that checksums and segmentation are left to whoever needs them; what the driver has not negotiated never reaches it. It has no state of its own.
+ * A virtio network card (virtio 1.2 §5.1) with one pair of queues and no control queue. Frames
+ * carry their {@code virtio_net_hdr_v1} in both directions, so that checksums and segmentation are
+ * left to whoever needs them; what the driver has not negotiated never reaches it. It has no state
+ * of its own.
  */
 public final class VirtioNet extends VirtioDevice {
   /** The longest frame in either direction, with its header. */

@@ -15,11 +15,13 @@ import io.lockstep.vm.snapshot.Stateful;
  * device area       6 + 8 * size      { le16 flags; le16 idx; { le32 id; le32 length } ring[size]; le16 avail_event }
  * </pre>
  *
- * <p>The addresses are checked when the driver enables the queue and do not change until reset, so no access to the areas needs another check. Everything
- * that is read from them is checked each time. A ring that makes no sense turns the queue {@linkplain #isBroken broken}: it yields nothing any more, until reset.
+ * <p>The addresses are checked when the driver enables the queue and do not change until reset, so
+ * no access to the areas needs another check. Everything that is read from them is checked each
+ * time. A ring that makes no sense turns the queue {@linkplain #isBroken broken}: it yields nothing
+ * any more, until reset.
  *
- * <p>The areas may overlap one another and the buffers, if the guest wants to hurt itself. So whoever takes requests in a loop must limit the rounds to
- * {@link #size()}.
+ * <p>The areas may overlap one another and the buffers, if the guest wants to hurt itself. So
+ * whoever takes requests in a loop must limit the rounds to {@link #size()}.
  */
 final class Virtqueue implements Stateful {
   /** The most descriptors in one chain, indirect ones included. */
@@ -99,7 +101,10 @@ final class Virtqueue implements Stateful {
     }
   }
 
-  /** Replaces half of an address: of the descriptor table (0), the driver area (1) or the device area (2). Ignored while ready. */
+  /**
+   * Replaces half of an address: of the descriptor table (0), the driver area (1) or the device
+   * area (2). Ignored while ready.
+   */
   void setAddress(int area, boolean high, int value) {
     if (ready) {
       return;
@@ -116,7 +121,10 @@ final class Virtqueue implements Stateful {
     return high ? old & 0xffff_ffffL | v << 32 : old & 0xffff_ffff_0000_0000L | v;
   }
 
-  /** Makes the queue ready with the negotiated features, or broken if its size or addresses are impossible. */
+  /**
+   * Makes the queue ready with the negotiated features, or broken if its size or addresses are
+   * impossible.
+   */
   void enable(long features) {
     if (ready) {
       return;
@@ -178,7 +186,10 @@ final class Virtqueue implements Stateful {
     nextAvailable = nextAvailable - n & 0xffff;
   }
 
-  /** Asks the driver to notify when it adds a request after those polled so far (§2.7.10). Without EVENT_IDX it always does. */
+  /**
+   * Asks the driver to notify when it adds a request after those polled so far (§2.7.10). Without
+   * EVENT_IDX it always does.
+   */
   void wantNotification() {
     if (ready && !broken && eventIdx) {
       ram.putShort(deviceArea + 4 + 8L * size, nextAvailable);
