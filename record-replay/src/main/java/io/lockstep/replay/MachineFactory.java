@@ -5,8 +5,9 @@ import io.lockstep.vm.machine.VirtualMachine;
 import io.lockstep.vm.port.OutputSink;
 
 /**
- * Makes machines. Recorder, replayer, divergence finder and pair know the machine only through this and {@link VirtualMachine}, so that each of them runs on a
- * simulated machine as well, and so that one program can make machines with different engines.
+ * Makes machines. Recorder, replayer, divergence finder and pair know the machine only through this
+ * and {@link VirtualMachine}, so that each of them runs on a simulated machine as well, and so that
+ * one program can make machines with different engines.
  */
 @FunctionalInterface
 public interface MachineFactory {

@@ -5,8 +5,9 @@ import io.lockstep.vm.port.Output;
 import io.lockstep.vm.port.OutputSink;
 
 /**
- * The backends of one live machine, and the sink that leads each output to the right one. Outputs for a device without a backend are dropped. {@link #emit}
- * may be called by any one thread at a time: the vCPU's, or that of whoever releases held outputs.
+ * The backends of one live machine, and the sink that leads each output to the right one. Outputs
+ * for a device without a backend are dropped. {@link #emit} may be called by any one thread at a
+ * time: the vCPU's, or that of whoever releases held outputs.
  */
 public final class Backends implements OutputSink, AutoCloseable {
   private static final int DEVICES = 1 + DeviceId.VIRTIO_SLOTS;

@@ -8,8 +8,9 @@ public interface BlockBackend extends AutoCloseable {
   long sectors();
 
   /**
-   * Starts a request and returns at once. Its {@link io.lockstep.vm.port.Input.BlockCompletion} is offered to {@code completions} later, from any thread and in any
-   * order. A request that is still in flight may be submitted a second time with the same id.
+   * Starts a request and returns at once. Its {@link io.lockstep.vm.port.Input.BlockCompletion} is
+   * offered to {@code completions} later, from any thread and in any order. A request that is still
+   * in flight may be submitted a second time with the same id.
    */
   void submit(Output.BlockRequest request, InputPort completions);
 

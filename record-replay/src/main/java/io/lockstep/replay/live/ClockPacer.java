@@ -6,10 +6,12 @@ import io.lockstep.vm.port.Input.ClockReading;
 /**
  * Makes clock readings that keep the guest's clock close to the host's (DESIGN §2.2).
  *
- * <p>Between two readings the guest's clock advances with its steps. The slope is chosen so that it arrives at the host's clock when the next reading is due, judged
- * by how fast the machine ran lately; so a clock that has come ahead (the machine ran faster than expected) slows down a little and is met by
- * the host's. The cap keeps it from passing the next reading by more than it already is. A slope within 1/16 of the last one is not changed, because an unchanged
- * one costs no bytes in the log; what that leaves is corrected by the next reading.
+ * <p>Between two readings the guest's clock advances with its steps. The slope is chosen so that it
+ * arrives at the host's clock when the next reading is due, judged by how fast the machine ran
+ * lately; so a clock that has come ahead (the machine ran faster than expected) slows down a little
+ * and is met by the host's. The cap keeps it from passing the next reading by more than it already
+ * is. A slope within 1/16 of the last one is not changed, because an unchanged one costs no bytes
+ * in the log; what that leaves is corrected by the next reading.
  */
 final class ClockPacer {
   /** Steps per tick before anything was measured: 200 million a second. */

@@ -5,13 +5,17 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 
 /**
- * What waits for the vCPU thread: inputs and commands, in the order in which they came. Any thread adds without a lock; the vCPU thread takes all at once.
+ * What waits for the vCPU thread: inputs and commands, in the order in which they came. Any thread
+ * adds without a lock; the vCPU thread takes all at once.
  *
- * <p>It is a stack whose top is swapped. Who adds to an empty one knows by that that the vCPU thread may have to be told, and who finds something there knows that
- * somebody else has told it.
+ * <p>It is a stack whose top is swapped. Who adds to an empty one knows by that that the vCPU
+ * thread may have to be told, and who finds something there knows that somebody else has told it.
  */
 final class Inbox {
-  /** Frames that wait unheard; more are dropped, as a network card does when nobody empties its ring. */
+  /**
+   * Frames that wait unheard; more are dropped, as a network card does when nobody empties its
+   * ring.
+   */
   static final int PACKETS_MAX = 4096;
 
   private static final VarHandle TOP;

@@ -6,7 +6,8 @@ import io.lockstep.vm.port.Input;
 @FunctionalInterface
 public interface InputPort {
   /**
-   * Takes an input, from any thread, without blocking. Inputs of one thread keep their order. After the machine has stopped for good inputs are dropped.
+   * Takes an input, from any thread, without blocking. Inputs of one thread keep their order. After
+   * the machine has stopped for good inputs are dropped.
    */
   void offer(Input input);
 }

@@ -4,8 +4,9 @@ import io.lockstep.vm.port.Output;
 import io.lockstep.vm.port.OutputSink;
 
 /**
- * The sink that a machine is made with; where it leads can be changed on the vCPU thread between two runs. So one machine is replayed first (outputs go
- * nowhere, or to a console) and goes live later (outputs go to the gate).
+ * The sink that a machine is made with; where it leads can be changed on the vCPU thread between
+ * two runs. So one machine is replayed first (outputs go nowhere, or to a console) and goes live
+ * later (outputs go to the gate).
  */
 public final class OutputRelay implements OutputSink {
   private OutputSink target = OutputSink.NONE;

@@ -5,8 +5,9 @@ import io.lockstep.vm.machine.VirtualMachine;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Ends a run of the machine when the host's clock shows a given tick, so that the vCPU thread need not interrupt itself at an exact step, which would cost the
- * engine a partial block. While the machine idles the ticker's thread soon sleeps for good and costs nothing.
+ * Ends a run of the machine when the host's clock shows a given tick, so that the vCPU thread need
+ * not interrupt itself at an exact step, which would cost the engine a partial block. While the
+ * machine idles the ticker's thread soon sleeps for good and costs nothing.
  */
 final class Ticker implements AutoCloseable {
   private static final long PERIOD_NANOS = 5_000_000;

@@ -15,15 +15,18 @@ import java.util.concurrent.locks.LockSupport;
 /**
  * Runs a machine live: the loop of the vCPU thread.
  *
- * <p>Backends {@link #offer} inputs from their threads. The loop ends the machine's run at the next cheap point, gives each input the present execution point, hands
- * it to the {@link InputJournal} and only then applies it. With the host clock it takes a clock reading every few milliseconds while the guest is busy and one when
- * an idle guest wakes; an idle guest costs neither processor time nor log. Outputs go to the {@link OutputGate}. Everything else that must happen between two
+ * <p>Backends {@link #offer} inputs from their threads. The loop ends the machine's run at the next
+ * cheap point, gives each input the present execution point, hands it to the {@link InputJournal}
+ * and only then applies it. With the host clock it takes a clock reading every few milliseconds
+ * while the guest is busy and one when an idle guest wakes; an idle guest costs neither processor
+ * time nor log. Outputs go to the {@link OutputGate}. Everything else that must happen between two
  * steps (snapshots, attach, switching journal or gate) is {@link #execute}d here.
  *
- * <p>Nothing on the way of an input takes a lock: an input that finds others waiting only links itself behind them; the first one either unparks the thread or
- * raises the machine's stop flag.
+ * <p>Nothing on the way of an input takes a lock: an input that finds others waiting only links
+ * itself behind them; the first one either unparks the thread or raises the machine's stop flag.
  *
- * <p>A loop is used for one {@link #run}. All methods may be called from any thread, apart from those that say otherwise.
+ * <p>A loop is used for one {@link #run}. All methods may be called from any thread, apart from
+ * those that say otherwise.
  */
 public final class VcpuLoop implements InputPort {
   /**
@@ -32,7 +35,8 @@ public final class VcpuLoop implements InputPort {
    * @param readingTicks ticks between clock readings while the guest is busy
    * @param digestTicks the shortest time between digests, in ticks
    * @param digestShareInverse digests take at most one part in this many of the time: 100 is 1%
-   * @param spinNanos how long the thread looks for inputs before it parks; shortens the wake-up of a guest that waits for a fast disk
+   * @param spinNanos how long the thread looks for inputs before it parks; shortens the wake-up of
+   *     a guest that waits for a fast disk
    */
   public record Pace(long readingTicks, long digestTicks, int digestShareInverse, long spinNanos) {
     /** Readings every 5 ms, digests once a second at no more than 1%, 20 µs of spinning. */
@@ -99,8 +103,10 @@ public final class VcpuLoop implements InputPort {
    *
    * @param machine at any point of its life, with {@code relay} as its sink
    * @param relay connected to the gate when {@link #run} begins
-   * @param clockMode the machine's clock mode; with {@link ClockMode#INSTRUCTIONS} there are no clock readings
-   * @param clock must show at least {@code machine.ticks()}, or the guest's clock stands until it does
+   * @param clockMode the machine's clock mode; with {@link ClockMode#INSTRUCTIONS} there are no
+   *     clock readings
+   * @param clock must show at least {@code machine.ticks()}, or the guest's clock stands until it
+   *     does
    * @param journal is told of every entry before it takes effect
    * @param gate gets the outputs
    */
@@ -131,10 +137,12 @@ public final class VcpuLoop implements InputPort {
   }
 
   /**
-   * Runs {@code task} on the vCPU thread between two steps, after the inputs offered before it. Also while paused.
+   * Runs {@code task} on the vCPU thread between two steps, after the inputs offered before it.
+   * Also while paused.
    *
-   * @return completes with the task's result or exception, or with an {@link IllegalStateException} if the loop has ended. Actions chained to it without an
-   *     executor may run on the vCPU thread and hold up the guest.
+   * @return completes with the task's result or exception, or with an {@link IllegalStateException}
+   *     if the loop has ended. Actions chained to it without an executor may run on the vCPU thread
+   *     and hold up the guest.
    */
   public <T> CompletableFuture<T> execute(Callable<T> task) {
     Command<T> command = new Command<>(task);
@@ -162,7 +170,10 @@ public final class VcpuLoop implements InputPort {
         });
   }
 
-  /** Holds the guest; inputs wait. The host's clock, and so the guest's, goes on. Completes when the guest stands. */
+  /**
+   * Holds the guest; inputs wait. The host's clock, and so the guest's, goes on. Completes when the
+   * guest stands.
+   */
   public CompletableFuture<Void> pause() {
     return execute(
         () -> {
@@ -180,7 +191,10 @@ public final class VcpuLoop implements InputPort {
         });
   }
 
-  /** Sleeps this share of the time that the guest is busy: 0 is full speed, 0.9 a tenth. Values outside 0 to 0.99 are moved there. */
+  /**
+   * Sleeps this share of the time that the guest is busy: 0 is full speed, 0.9 a tenth. Values
+   * outside 0 to 0.99 are moved there.
+   */
   public void throttle(double share) {
     throttle = Math.clamp(share, 0.0, 0.99);
   }
@@ -206,7 +220,10 @@ public final class VcpuLoop implements InputPort {
     lastDigestPoint = -1;
   }
 
-  /** Replaces the gate; the old one has committed all its outputs. On the vCPU thread, or before {@link #run}. */
+  /**
+   * Replaces the gate; the old one has committed all its outputs. On the vCPU thread, or before
+   * {@link #run}.
+   */
   public void useGate(OutputGate next) {
     if (gate != null) {
       commitOutputs();
@@ -215,7 +232,10 @@ public final class VcpuLoop implements InputPort {
     gateHolds = next.holdsOutputs();
   }
 
-  /** Appends an entry of the caller's at the present point. On the vCPU thread, or before {@link #run}. */
+  /**
+   * Appends an entry of the caller's at the present point. On the vCPU thread, or before {@link
+   * #run}.
+   */
   public long journal(LogEntry entry) {
     return journal.append(entry);
   }
@@ -226,8 +246,9 @@ public final class VcpuLoop implements InputPort {
   }
 
   /**
-   * Runs the machine on the calling thread until it halts or {@link #stop} is called. Disk and entropy requests in flight are issued again first, so this is also
-   * how a replayed machine goes live.
+   * Runs the machine on the calling thread until it halts or {@link #stop} is called. Disk and
+   * entropy requests in flight are issued again first, so this is also how a replayed machine goes
+   * live.
    */
   public VcpuEnd run() {
     thread = Thread.currentThread();
@@ -472,8 +493,7 @@ public final class VcpuLoop implements InputPort {
   private static void failCommands(Inbox.Node first) {
     for (Inbox.Node node = first; node != null; node = node.next) {
       if (node.command instanceof Command<?> command) {
-        command.result.completeExceptionally(
-            new IllegalStateException("the machine has stopped"));
+        command.result.completeExceptionally(new IllegalStateException("the machine has stopped"));
       }
     }
   }

@@ -1,7 +1,8 @@
 package io.lockstep.replay.live;
 
 /**
- * What a vCPU loop has done so far. Published a few hundred times a second while the machine is busy, and whenever it goes idle.
+ * What a vCPU loop has done so far. Published a few hundred times a second while the machine is
+ * busy, and whenever it goes idle.
  *
  * @param point the execution point
  * @param ticks the guest's clock

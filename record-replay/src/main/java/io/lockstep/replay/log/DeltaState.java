@@ -1,6 +1,9 @@
 package io.lockstep.replay.log;
 
-/** What encoder and decoder remember of earlier entries, equal on both sides after the same entries. Fields of the format are differences to these. */
+/**
+ * What encoder and decoder remember of earlier entries, equal on both sides after the same entries.
+ * Fields of the format are differences to these.
+ */
 final class DeltaState {
   long lsn;
   long point;

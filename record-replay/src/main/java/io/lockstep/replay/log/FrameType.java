@@ -1,6 +1,9 @@
 package io.lockstep.replay.log;
 
-/** The low four bits of a frame's first varint. The numbers are part of the format; 0 is never written, so that zeroed bytes are no frame. */
+/**
+ * The low four bits of a frame's first varint. The numbers are part of the format; 0 is never
+ * written, so that zeroed bytes are no frame.
+ */
 final class FrameType {
   static final int CLOCK_AS_BEFORE = 1;
   static final int CLOCK = 2;
@@ -22,8 +25,9 @@ final class FrameType {
   static final int BITS = 4;
 
   /**
-   * The longest body, in bytes: the longest disk read (16 MiB) and room for the fields before it. A reader refuses longer claims at once, so that no
-   * damaged length makes it wait for, or allocate, gigabytes.
+   * The longest body, in bytes: the longest disk read (16 MiB) and room for the fields before it. A
+   * reader refuses longer claims at once, so that no damaged length makes it wait for, or allocate,
+   * gigabytes.
    */
   static final int MAX_BODY = (16 << 20) + 256;
 
@@ -36,7 +40,10 @@ final class FrameType {
   /** The longest first varint: {@link #MAX_BODY} and the type take 29 bits. */
   static final int MAX_PREFIX_BYTES = 5;
 
-  /** The length of the all-zero packet header that {@link #PACKET_PLAIN} leaves out (virtio 1.2 §5.1.6). */
+  /**
+   * The length of the all-zero packet header that {@link #PACKET_PLAIN} leaves out (virtio 1.2
+   * §5.1.6).
+   */
   static final int PLAIN_HEADER_BYTES = 12;
 
   private FrameType() {}

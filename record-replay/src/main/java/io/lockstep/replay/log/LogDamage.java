@@ -17,9 +17,14 @@ public record LogDamage(Kind kind, long lsn, long offset, String detail) {
     WRONG_VERSION,
     /** A frame claims an impossible type or length. */
     BAD_FRAME,
-    /** The frame's checksum does not match: its bytes changed, or a frame is missing or out of order. */
+    /**
+     * The frame's checksum does not match: its bytes changed, or a frame is missing or out of
+     * order.
+     */
     BAD_CHECKSUM,
-    /** The checksum matches, but the content makes no sense: written by a faulty or foreign program. */
+    /**
+     * The checksum matches, but the content makes no sense: written by a faulty or foreign program.
+     */
     BAD_CONTENT
   }
 

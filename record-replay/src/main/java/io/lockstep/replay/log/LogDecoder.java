@@ -2,12 +2,12 @@ package io.lockstep.replay.log;
 
 import io.lockstep.vm.port.Input;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 import java.util.zip.CRC32C;
 
 /**
- * Reads the stream that {@link LogEncoder} writes, in pieces of any size. Whatever the bytes are, {@link #next} returns; it throws nothing, and it holds at most
- * one frame and the last piece in memory. Not thread-safe.
+ * Reads the stream that {@link LogEncoder} writes, in pieces of any size. Whatever the bytes are,
+ * {@link #next} returns; it throws nothing, and it holds at most one frame and the last piece in
+ * memory. Not thread-safe.
  */
 public final class LogDecoder {
   private static final Input.BlockStatus[] STATUSES = Input.BlockStatus.values();
@@ -23,7 +23,8 @@ public final class LogDecoder {
   private boolean headerSeen;
   private DecodeResult.Damaged damaged;
 
-  // The cursor of the body that is being read; content becomes false when a field is not there or makes no sense.
+  // The cursor of the body that is being read; content becomes false when a field is not there or
+  // makes no sense.
   private int at;
   private int bodyEnd;
   private boolean sound;
@@ -56,7 +57,10 @@ public final class LogDecoder {
     return state.point;
   }
 
-  /** Bytes from the start of the stream to the end of the last sound frame: where a damaged or torn log is to be cut. */
+  /**
+   * Bytes from the start of the stream to the end of the last sound frame: where a damaged or torn
+   * log is to be cut.
+   */
   public long soundBytes() {
     return offset;
   }
@@ -66,7 +70,10 @@ public final class LogDecoder {
     return end - start;
   }
 
-  /** Reads the next frame, if it is complete. After {@link DecodeResult.Damaged} every further call returns the same. */
+  /**
+   * Reads the next frame, if it is complete. After {@link DecodeResult.Damaged} every further call
+   * returns the same.
+   */
   public DecodeResult next() {
     if (damaged != null) {
       return damaged;
@@ -167,14 +174,18 @@ public final class LogDecoder {
     long point = state.point + varint();
     LogEntry entry = body(type, point);
     if (point < state.point || !sound || at != bodyEnd) {
-      return damage(LogDamage.Kind.BAD_CONTENT, "the fields of a frame of type " + type + " make no sense");
+      return damage(
+          LogDamage.Kind.BAD_CONTENT, "the fields of a frame of type " + type + " make no sense");
     }
     state.point = point;
     return new DecodeResult.Decoded(
         state.lsn++, entry, checksumAt + FrameType.CHECKSUM_BYTES - start);
   }
 
-  /** The entry, if {@code sound} still is true afterwards; otherwise fields were missing or out of range. */
+  /**
+   * The entry, if {@code sound} still is true afterwards; otherwise fields were missing or out of
+   * range.
+   */
   private LogEntry body(int type, long point) {
     return switch (type) {
       case FrameType.OUTPUT_MARK -> new LogEntry.OutputMark(point, state.outputs += varint());

@@ -46,7 +46,10 @@ public final class LogEncoder {
     return state.lsn;
   }
 
-  /** The bytes that have collected, valid up to {@link #size} until the next call of {@link #append}. */
+  /**
+   * The bytes that have collected, valid up to {@link #size} until the next call of {@link
+   * #append}.
+   */
   public byte[] buffer() {
     return out;
   }
@@ -75,7 +78,8 @@ public final class LogEncoder {
    * Appends the frame of one entry to the buffer.
    *
    * @return the entry's lsn
-   * @throws IllegalArgumentException if the entry's point lies before the last one's, or its data is longer than 16 MiB
+   * @throws IllegalArgumentException if the entry's point lies before the last one's, or its data
+   *     is longer than 16 MiB
    */
   public long append(LogEntry entry) {
     if (entry.point() < state.point) {
@@ -178,7 +182,8 @@ public final class LogEncoder {
     int dataLength = data.length - dataOffset;
     if (dataLength > FrameType.MAX_BODY - fieldsSize) {
       fieldsSize = 0;
-      throw new IllegalArgumentException("input of " + data.length + " bytes is longer than the log can hold");
+      throw new IllegalArgumentException(
+          "input of " + data.length + " bytes is longer than the log can hold");
     }
     int bodyLength = fieldsSize + dataLength;
     ensure(FrameType.MAX_PREFIX_BYTES + bodyLength + FrameType.CHECKSUM_BYTES);

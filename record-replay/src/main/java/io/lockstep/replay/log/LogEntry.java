@@ -3,10 +3,12 @@ package io.lockstep.replay.log;
 import io.lockstep.vm.port.Input;
 
 /**
- * One entry of the log. The sequence of entries, applied to a machine in its starting state, makes the run happen again.
+ * One entry of the log. The sequence of entries, applied to a machine in its starting state, makes
+ * the run happen again.
  *
- * <p>An entry has a log sequence number (lsn), which is dense and given by its place in the sequence, so it is not a field. Execution points never decrease from one
- * entry to the next; entries with equal points keep the order of the log.
+ * <p>An entry has a log sequence number (lsn), which is dense and given by its place in the
+ * sequence, so it is not a field. Execution points never decrease from one entry to the next;
+ * entries with equal points keep the order of the log.
  */
 public sealed interface LogEntry {
   /** The execution point: this entry belongs before the step of that number. */
@@ -16,8 +18,8 @@ public sealed interface LogEntry {
   record InputEntry(long point, Input input) implements LogEntry {}
 
   /**
-   * Outputs were emitted and wait for this entry to be acknowledged. Whoever takes over from this log applies all entries up to this one and runs at least to its
-   * point before it goes live.
+   * Outputs were emitted and wait for this entry to be acknowledged. Whoever takes over from this
+   * log applies all entries up to this one and runs at least to its point before it goes live.
    *
    * @param outputs how many outputs the machine has emitted since the log began, up to this point
    */
@@ -30,8 +32,8 @@ public sealed interface LogEntry {
   record EpochChange(long point, long epoch) implements LogEntry {}
 
   /**
-   * Nothing happens in the machine. It says that the run had come at least to this point, so that a follower may run to it, and asks the store to make what
-   * came before durable.
+   * Nothing happens in the machine. It says that the run had come at least to this point, so that a
+   * follower may run to it, and asks the store to make what came before durable.
    */
   record Flush(long point) implements LogEntry {}
 

@@ -5,7 +5,8 @@ package io.lockstep.replay.log;
  *
  * @param firstLsn lsn of the first entry, 0 or more
  * @param startPoint execution point at which the log begins, 0 or more
- * @param runId names the run; it enters the checksum chain, so that pieces of two runs cannot be mixed
+ * @param runId names the run; it enters the checksum chain, so that pieces of two runs cannot be
+ *     mixed
  */
 public record LogHeader(long firstLsn, long startPoint, long runId) {
   /** The version of the format that this program writes, and the only one that it reads. */
@@ -14,7 +15,8 @@ public record LogHeader(long firstLsn, long startPoint, long runId) {
   /** Checks. */
   public LogHeader {
     if (firstLsn < 0 || startPoint < 0) {
-      throw new IllegalArgumentException("a log cannot start at lsn " + firstLsn + ", point " + startPoint);
+      throw new IllegalArgumentException(
+          "a log cannot start at lsn " + firstLsn + ", point " + startPoint);
     }
   }
 }
