@@ -40,6 +40,9 @@ public final class GuestRam {
   /** Page flag: the engine holds decoded or compiled code from this page. */
   public static final byte CODE = 8;
 
+  /** Page flag: the engine may hold fast write paths to this page. */
+  public static final byte FAST_STORE = 16;
+
   /** All of the host's address space. Only for addresses made from {@link #hostBase()}. */
   public static final MemorySegment HOST = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 

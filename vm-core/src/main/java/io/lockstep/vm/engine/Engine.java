@@ -1,0 +1,88 @@
+package io.lockstep.vm.engine;
+
+import io.lockstep.vm.bus.Bus;
+import io.lockstep.vm.hart.Csrs;
+import io.lockstep.vm.hart.Hart;
+import io.lockstep.vm.memory.GuestRam;
+import io.lockstep.vm.mmu.Mmu;
+import io.lockstep.vm.mmu.Pmp;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Executes the hart's instructions. What it keeps besides the hart, the MMU and RAM is cache:
+ * {@link #dropCaches} at any point changes nothing that a guest, a digest or an execution point
+ * shows.
+ */
+public final class Engine {
+  private final Mmu mmu;
+  private final CodeCache code;
+  private final MemoryOps memory;
+  private final SystemOps system;
+  private final Interpreter interpreter;
+
+  /**
+   * Makes the engine and the MMU it works with.
+   *
+   * @param supervisorCall answers ECALL from S-mode; returns false if that is a trap
+   */
+  public Engine(Hart hart, GuestRam ram, Bus bus, Pmp pmp, BooleanSupplier supervisorCall) {
+    code = new CodeCache(ram);
+    mmu = new Mmu(hart, ram, pmp, code::onFetchSlotChanged);
+    code.attach(mmu);
+    memory = new MemoryOps(hart, mmu, ram, bus, code);
+    Csrs csrs = new Csrs(hart, pmp, new CsrEffects());
+    system = new SystemOps(hart, csrs, mmu, supervisorCall::getAsBoolean);
+    interpreter = new Interpreter(hart, mmu, code, memory, system);
+  }
+
+  private final class CsrEffects implements Csrs.Effects {
+    @Override
+    public void translationsChanged() {
+      mmu.flush();
+    }
+
+    @Override
+    public void interruptsChanged() {
+      system.requestReturn();
+    }
+  }
+
+  /** The MMU. */
+  public Mmu mmu() {
+    return mmu;
+  }
+
+  /** Runs whole blocks for at most {@code budget} steps; may run less, also none. */
+  public void run(long budget) {
+    interpreter.run(budget);
+  }
+
+  /**
+   * Runs at least one and at most {@code budget} steps, where the next block is longer than that.
+   */
+  public void runPart(int budget) {
+    interpreter.runPart(budget);
+  }
+
+  /**
+   * Makes the run end after the present instruction, because interrupts, timers or power may have
+   * changed.
+   */
+  public void requestAttention() {
+    memory.requestAttention();
+    system.requestReturn();
+  }
+
+  /** To be called before a run: what was asked for between runs needs no attention any more. */
+  public void clearAttention() {
+    memory.clearAttention();
+    system.clearReturn();
+    code.clearWritten();
+  }
+
+  /** Drops decoded code and fast paths. Invisible to the guest. */
+  public void dropCaches() {
+    code.dropAll();
+    mmu.dropFastPaths();
+  }
+}
