@@ -323,10 +323,8 @@ final class MemoryOps {
       fault(loadOnly ? Cause.LOAD_ACCESS : Cause.STORE_ACCESS, address);
       return;
     }
-    long value = read(physical, size);
-    if (size == 4) {
-      value = (int) value;
-    }
+    long raw = read(physical, size);
+    long value = size == 4 ? (int) raw : raw;
     if (loadOnly) {
       hart.reservation = physical;
       hart.x[Op.rd(op)] = value;
