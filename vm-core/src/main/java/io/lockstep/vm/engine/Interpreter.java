@@ -78,6 +78,8 @@ final class Interpreter {
    * The main loop; see the class comment. {@code first} may be null. Stops at step {@code target}
    * at the latest.
    */
+  // 32-bit operations wrap and are then sign-extended: that is the instruction set's definition.
+  @SuppressWarnings({"IntLongMath", "NarrowCalculation"})
   private void runBlock(Block first, long target) {
     final long[] x = hart.x;
     final long[] lt = mmu.loadFast;

@@ -45,8 +45,8 @@ public final class Csrs {
 
   private static long ext(String letters) {
     long bits = 0;
-    for (char c : letters.toCharArray()) {
-      bits |= 1L << (c - 'A');
+    for (int i = 0; i < letters.length(); i++) {
+      bits |= 1L << (letters.charAt(i) - 'A');
     }
     return bits;
   }

@@ -16,6 +16,7 @@ public final class IntegerOps {
   }
 
   /** M: division by zero gives all ones and the dividend; overflow wraps (RISC-V Unpriv. §13.2). */
+  @SuppressWarnings({"NarrowCalculation", "UnnecessaryLongToIntConversion"})
   private static long multiplyDivide(int code, long a, long b) {
     return switch (code) {
       case Op.MULH -> Math.multiplyHigh(a, b);
