@@ -3,6 +3,7 @@ package io.lockstep.vm.firmware;
 import io.lockstep.vm.device.Clint;
 import io.lockstep.vm.device.GoldfishRtc;
 import io.lockstep.vm.device.Plic;
+import io.lockstep.vm.device.PowerButton;
 import io.lockstep.vm.device.SysconPower;
 import io.lockstep.vm.device.Uart;
 import io.lockstep.vm.machine.MachineConfig;
@@ -35,6 +36,9 @@ public final class VirtBoardTree {
 
   private static final int UART_CLOCK_HZ = 3_686_400;
   private static final int CACHE_BLOCK = 64;
+
+  /** Linux, input-event-codes.h. */
+  private static final int KEY_POWER = 116;
 
   private VirtBoardTree() {}
 
@@ -76,6 +80,7 @@ public final class VirtBoardTree {
     cpus(fdt, cpu);
     syscon(fdt, "poweroff", "syscon-poweroff", SysconPower.POWER_OFF);
     syscon(fdt, "reboot", "syscon-reboot", SysconPower.REBOOT);
+    powerButton(fdt);
     soc(fdt, machineMode);
     return fdt.end().toByteArray();
   }
@@ -120,6 +125,17 @@ public final class VirtBoardTree {
   private static void syscon(Fdt fdt, String name, String compatible, int value) {
     fdt.begin(name).strings("compatible", compatible).cells("regmap", PHANDLE_TEST);
     fdt.cells("offset", 0).cells("value", value).end();
+  }
+
+  /**
+   * Linux takes a key with an interrupt and no GPIO as one that is pressed and released at each
+   * interrupt.
+   */
+  private static void powerButton(Fdt fdt) {
+    fdt.begin("gpio-keys").strings("compatible", "gpio-keys");
+    fdt.begin("power-button").strings("label", "Power").cells("linux,code", KEY_POWER);
+    interrupt(fdt, PowerButton.IRQ).end();
+    fdt.end();
   }
 
   private static void soc(Fdt fdt, boolean machineMode) {
