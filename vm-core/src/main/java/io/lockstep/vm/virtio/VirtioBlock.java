@@ -362,8 +362,6 @@ public final class VirtioBlock extends VirtioDevice {
     boolean transfer = r.op() == BlockOp.READ || r.op() == BlockOp.WRITE;
     return ram().contains(r.statusAddress(), 1)
         && r.length() >= 0
-        && r.length() % SECTOR == 0
-        && r.done() % SECTOR == 0
         && r.done() >= 0
         && r.done() <= r.length()
         && isOnDisk(r.sector(), r.length() / SECTOR)
