@@ -43,8 +43,7 @@ final class QemuSmallGuest implements AutoCloseable {
     for (int attempt = 0; ; attempt++) {
       int port = freePort();
       String forward = "hostfwd=%s:127.0.0.1:" + port + "-:" + SmallGuest.PORT;
-      String network =
-          "user,id=n," + forward.formatted("tcp") + "," + forward.formatted("udp");
+      String network = "user,id=n," + forward.formatted("tcp") + "," + forward.formatted("udp");
       QemuSmallGuest guest = start(directory, disk, commandLine, network, port);
       // Somebody else may have taken the port meanwhile; then QEMU ends at once.
       if (guest.isBooted() || attempt == PORT_ATTEMPTS) {

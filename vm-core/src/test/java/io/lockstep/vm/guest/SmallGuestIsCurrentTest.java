@@ -42,7 +42,8 @@ class SmallGuestIsCurrentTest {
       throws IOException, InterruptedException {
     assumeTrue(
         version().contains("12.2.0"),
-        "needs the compiler that the ELF was built with: the package gcc-riscv64-linux-gnu of Debian bookworm");
+        "needs the compiler that the ELF was built with: the package gcc-riscv64-linux-gnu of"
+            + " Debian bookworm");
     run(out, "make", "-s", "-C", SOURCES.toString(), "OUT=" + out.toAbsolutePath());
     assertThat(Files.readAllBytes(out.resolve("small.elf"))).as(ADVICE).isEqualTo(SmallGuest.elf());
   }

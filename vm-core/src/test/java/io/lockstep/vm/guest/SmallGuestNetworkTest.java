@@ -280,8 +280,12 @@ class SmallGuestNetworkTest {
   private static byte[] checked(byte[] payload, int protocol, int checksumAt) {
     ByteBuffer buffer = ByteBuffer.wrap(payload).putShort(checksumAt, (short) 0);
     byte[] pseudo =
-        ByteBuffer.allocate(12).putInt(OWN_IP).putInt(GUEST_IP).putShort((short) protocol)
-            .putShort((short) payload.length).array();
+        ByteBuffer.allocate(12)
+            .putInt(OWN_IP)
+            .putInt(GUEST_IP)
+            .putShort((short) protocol)
+            .putShort((short) payload.length)
+            .array();
     buffer.putShort(checksumAt, (short) ~sum(sum(0, pseudo), payload));
     return payload;
   }

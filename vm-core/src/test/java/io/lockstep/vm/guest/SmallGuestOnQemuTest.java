@@ -205,9 +205,7 @@ class SmallGuestOnQemuTest {
       in =
           new BufferedReader(
               new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII));
-      out =
-          new java.io.OutputStreamWriter(
-              socket.getOutputStream(), StandardCharsets.US_ASCII);
+      out = new java.io.OutputStreamWriter(socket.getOutputStream(), StandardCharsets.US_ASCII);
     }
 
     String ask(String request) throws IOException {
