@@ -38,13 +38,13 @@ public sealed interface Effect {
   /** Let all held outputs go whose marks lie before {@code next}. */
   record Release(long next) implements Effect {}
 
-  /** Let all held outputs go, under {@code epoch}, and hold none from now on. */
+  /** This side owns {@code epoch} and runs alone: let all held outputs go, and hold none from now on. Layer and port that are open stay in use. */
   record Unprotect(Epoch epoch) implements Effect {}
 
   /** Slow the vCPU: {@code fraction} of the time, 0 to 1, it stands still. */
   record Throttle(double fraction) implements Effect {}
 
-  /** Bring the vCPU to a stand, let the disk finish, make it stable. Answered by {@link Event.Quiesced}. */
+  /** Bring the vCPU to a stand and make all completed disk writes stable. Answered by {@link Event.Quiesced}. */
   record Quiesce() implements Effect {}
 
   /** Let the vCPU go on after {@link Quiesce}. */

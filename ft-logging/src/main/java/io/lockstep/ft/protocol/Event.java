@@ -58,7 +58,7 @@ public sealed interface Event {
   /** All disk writes completed before {@code next} are stable on the shared storage. */
   record DiskDurable(long next) implements PrimaryLocal {}
 
-  /** The vCPU stands still, nothing is in flight on the disk, all is stable; the log ends at {@code next}. */
+  /** The vCPU stands still, completed disk writes are stable, the log ends at {@code next}. */
   record Quiesced(long next) implements PrimaryLocal {}
 
   /** The machine of {@link Message.Final} is ready, {@code trouble} is empty; or it isn't and {@code trouble} says why. */

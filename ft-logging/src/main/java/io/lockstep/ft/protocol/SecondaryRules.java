@@ -138,13 +138,10 @@ final class SecondaryRules {
     Following s = edit.done();
     return switch (message) {
       case Message.LogBatch batch when batch.attachId() == s.attachId() -> {
-        // A resumed stream may begin with what is stored already; a gap cannot be, within one connection.
         if (batch.firstLsn() == s.storedNext()) {
           out.add(new Effect.Append(batch));
         } else if (batch.firstLsn() > s.storedNext()) {
-          yield resign(
-              s.conn(), s.attachId(), Ending.DIVERGED,
-              "log entries %d to %d are missing".formatted(s.storedNext(), batch.firstLsn() - 1), out);
+          yield gap(s, batch, out);
         }
         yield s;
       }
@@ -165,6 +162,18 @@ final class SecondaryRules {
       }
       case Message m -> s;
     };
+  }
+
+  /** Part of the stream is missing: with a sound connection that cannot be, so this one is given up and the log resumed on another. */
+  private Role gap(Following s, Message.LogBatch batch, List<Effect> out) {
+    out.add(
+        new Effect.Notice("Log entries %d to %d are missing.".formatted(s.storedNext(), batch.firstLsn() - 1)));
+    out.add(new Effect.Close(s.conn()));
+    if (!s.eligible()) {
+      return lostInAttach(out, "The log arrived with a gap during the attach.");
+    }
+    out.add(new Effect.Connect());
+    return new FollowingEdit(s).conn(0).retryAt(Long.MAX_VALUE).done();
   }
 
   private Following ack(FollowingEdit edit, long now, List<Effect> out) {
