@@ -5,6 +5,7 @@ import io.lockstep.vm.port.OutputSink;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Outputs that have not left. On a primary: held until their mark is acknowledged. On a secondary: what its machine emitted in replay and the primary may not
@@ -75,13 +76,14 @@ public final class OutputQueue {
 
   /** Waits until there are at most so many bytes here, or {@code nanos} have passed. */
   public synchronized void awaitRoom(long bytesMax, long nanos) throws InterruptedException {
-    if (bytes > bytesMax) {
-      wait(Math.max(1, nanos / 1_000_000));
+    long deadline = System.nanoTime() + nanos;
+    for (long left = nanos; bytes > bytesMax && left > 0; left = deadline - System.nanoTime()) {
+      TimeUnit.NANOSECONDS.timedWait(this, left);
     }
   }
 
   private static long weight(Output output) {
-    return 64
+    return 64L
         + switch (output) {
           case Output.ConsoleBytes o -> o.data().length;
           case Output.PacketSent o -> o.frame().length;

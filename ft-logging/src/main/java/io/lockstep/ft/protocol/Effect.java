@@ -44,7 +44,10 @@ public sealed interface Effect {
   /** Slow the vCPU: {@code fraction} of the time, 0 to 1, it stands still. */
   record Throttle(double fraction) implements Effect {}
 
-  /** Bring the vCPU to a stand and make all completed disk writes stable. Answered by {@link Event.Quiesced}. */
+  /**
+   * Bring the vCPU to a stand, append an entry with the point at which it stands (so that the secondary comes to stand there, too), and make all completed disk
+   * writes stable. Answered by {@link Event.Quiesced}.
+   */
   record Quiesce() implements Effect {}
 
   /** Let the vCPU go on after {@link Quiesce}. */

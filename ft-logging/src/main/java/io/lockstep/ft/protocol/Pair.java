@@ -66,7 +66,7 @@ public final class Pair {
   private Role awake(Role role, long now, List<Effect> out) {
     return switch (role) {
       case Protected s -> primary.awake(s, now, out);
-      case Copying s -> new Copying(s.epoch(), s.attaches(), s.peer().heard(now), s.finalAsked());
+      case Copying s -> primary.with(s, s.peer().heard(now));
       case CatchingUp s -> primary.with(s, s.peer().heard(now), s.window());
       case HandingOver s -> primary.with(s, s.peer().heard(now), s.window());
       case Following s -> secondary.awake(s, now);

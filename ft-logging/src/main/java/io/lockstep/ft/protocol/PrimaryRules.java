@@ -101,7 +101,7 @@ final class PrimaryRules {
     int attaches = s.attaches() + 1;
     long attachId = AttachIds.of(s.epoch(), attaches);
     out.add(new Effect.BeginCopy(conn, attachId, s.epoch()));
-    return new Copying(s.epoch(), attaches, new Peer(conn, hello.replica(), attachId, now, 0, 0, now), false);
+    return new Copying(s.epoch(), attaches, new Peer(conn, hello.replica(), attachId, now, 0, 0, now), false, false);
   }
 
   // ---- Attach: unprotected, so it can be given up at any time ----
@@ -115,25 +115,26 @@ final class PrimaryRules {
           out.add(new Effect.Throttle(Math.min(ROUND_THROTTLE_MAX, (round - ROUNDS_FREE + 1) * ROUND_THROTTLE_STEP)));
         }
         out.add(last ? new Effect.FinalStop(id) : new Effect.CopyRound(id, round + 1));
-        yield new Copying(s.epoch(), s.attaches(), s.peer(), last);
+        yield new Copying(s.epoch(), s.attaches(), s.peer(), last, false);
       }
       case Event.FinalDone(long id, long startLsn) when id == attachId -> {
         out.add(new Effect.Throttle(0));
         Window window = Window.startingAt(startLsn, Window.DURABLE_UNKNOWN);
-        yield new CatchingUp(s.epoch(), s.attaches(), s.peer(), window, startLsn, false, false);
+        yield new CatchingUp(s.epoch(), s.attaches(), s.peer(), window, startLsn, s.attached(), false);
       }
       case Event.LinkDown(long conn) when s.peer().isOn(conn) -> giveUp(s, s.peer(), "its connection broke", out);
       case Event.Received(long conn, Message.Resign(long id, String why)) when s.peer().isOn(conn) ->
           giveUp(s, s.peer(), why, out);
-      case Event.Received(long conn, Message message) when s.peer().isOn(conn) ->
-          new Copying(s.epoch(), s.attaches(), s.peer().heard(now), s.finalAsked());
+      case Event.Received(long conn, Message.Attached(long id)) when s.peer().isOn(conn) && id == attachId ->
+          new Copying(s.epoch(), s.attaches(), s.peer().heard(now), s.finalAsked(), true);
+      case Event.Received(long conn, Message message) when s.peer().isOn(conn) -> with(s, s.peer().heard(now));
       case Event.Received(long conn, Message.Hello hello) -> {
         refuse(conn, "A secondary is being attached already.", out);
         yield s;
       }
       case Event.Tick() when now - s.peer().lastHeard() > config.timing().suspect() ->
           giveUp(s, s.peer(), "it fell silent", out);
-      case Event.Tick() -> new Copying(s.epoch(), s.attaches(), beat(s.peer(), now, 0, 0, out), s.finalAsked());
+      case Event.Tick() -> with(s, beat(s.peer(), now, 0, 0, out));
       case Event.DetachAsked() -> giveUp(s, s.peer(), "the operator asked for it", out);
       case Event.Operator e -> unprotectedOperator(s, e, out);
       case Event.EpochSeen seen when isNewer(seen, s.epoch()) -> fenced(seen, out);
@@ -142,6 +143,10 @@ final class PrimaryRules {
       case Event.PrimaryLocal e -> s;
       case Event.SecondaryLocal e -> s;
     };
+  }
+
+  Copying with(Copying s, Peer peer) {
+    return new Copying(s.epoch(), s.attaches(), peer, s.finalAsked(), s.attached());
   }
 
   Role catchingUp(CatchingUp s, long now, Event event, List<Effect> out) {

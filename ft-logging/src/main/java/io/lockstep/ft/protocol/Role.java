@@ -18,8 +18,12 @@ public sealed interface Role {
   /** Runs unprotected. {@code attaches} counts the attaches of this epoch. */
   record Solo(Epoch epoch, int attaches) implements Primary {}
 
-  /** Memory is being copied. Still unprotected. */
-  record Copying(Epoch epoch, int attaches, Peer peer, boolean finalAsked) implements Primary {}
+  /**
+   * Memory is being copied. Still unprotected.
+   *
+   * @param attached whether the secondary is ready: it may be so before this side has heard of its own final stop
+   */
+  record Copying(Epoch epoch, int attaches, Peer peer, boolean finalAsked, boolean attached) implements Primary {}
 
   /** The log is being sent, but outputs are not held yet. Still unprotected. */
   record CatchingUp(

@@ -114,7 +114,7 @@ final class SecondaryRules {
       case Event.StoreFailed(String why) ->
           resign(s.conn(), s.attachId(), Ending.STORE_FAILED, "The secondary cannot store the log: " + why, out);
       case Event.Diverged(String why) -> resign(s.conn(), s.attachId(), Ending.DIVERGED, why, out);
-      case Event.LinkDown(long conn) when conn == s.conn() && conn != 0 -> linkDown(s, now, out);
+      case Event.LinkDown(long conn) when conn == s.conn() && conn != 0 -> linkDown(s, out);
       case Event.Connected(long conn) -> {
         out.add(new Effect.Send(conn, hello(s.attachId(), s.storedNext())));
         yield new FollowingEdit(s).conn(conn).retryAt(Long.MAX_VALUE).done();
@@ -201,7 +201,7 @@ final class SecondaryRules {
     return new FollowingEdit(s).loaded().done();
   }
 
-  private Role linkDown(Following s, long now, List<Effect> out) {
+  private Role linkDown(Following s, List<Effect> out) {
     if (!s.eligible()) {
       return lostInAttach(out, "The primary was lost before this secondary was complete.");
     }

@@ -143,13 +143,19 @@ final class SimReplica {
     sim.links.gone(this, wholeHost);
   }
 
+  void diedAsOwner() {
+    sim.lose();
+  }
+
   void replaySpeed(int steps) {
     replaySteps = steps == 0 ? REPLAY_STEPS : steps;
   }
 
   void corrupt() {
-    corrupted = true;
-    machine.corrupt();
+    if (!corrupted) {
+      corrupted = true;
+      machine.corrupt();
+    }
   }
 
   // ---- Events ----
@@ -570,6 +576,8 @@ final class SimReplica {
 
   private void quiesce() {
     quiesced = true;
+    // The secondary must stand at the same step, not only behind the same entry.
+    log(new LogEntry.Flush(machine.steps()));
     long epoch = ioEpoch;
     int mark = sim.disk.mark(epoch);
     later(

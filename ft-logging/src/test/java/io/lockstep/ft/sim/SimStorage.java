@@ -50,6 +50,10 @@ final class SimStorage {
           boolean reachable = world.now() >= unreachableUntil[who.host()];
           boolean done = reachable || world.chance(0.3);
           ClaimResult result = done ? testAndSet(who.id(), epoch, kind) : null;
+          if (result instanceof ClaimResult.Won && !who.isAlive()) {
+            // It asked, and died before the answer: nobody else can have this epoch.
+            who.diedAsOwner();
+          }
           boolean answered = reachable && world.now() + back >= unreachableUntil[who.host()];
           who.post(back, new Event.ClaimAnswered(epoch, answered ? result : new ClaimResult.Unknown("no answer")));
         });

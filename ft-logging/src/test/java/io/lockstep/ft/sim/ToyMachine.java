@@ -188,7 +188,7 @@ class ToyMachine implements VirtualMachine {
       disk(new Pending(nextRequest++, FLUSH, p.client(), p.seq(), p.key(), p.value(), p.order()));
       return;
     }
-    boolean differs = p.op() == READ && ByteBuffer.wrap(c.data()).getLong() != p.value();
+    boolean differs = p.op() == READ && c.data().length >= 8 && ByteBuffer.wrap(c.data()).getLong() != p.value();
     Answer answer = new Answer(p.seq(), p.order(), p.value(), true);
     answers.put(p.client(), answer);
     reply(p.client(), answer, differs ? DISK_DIFFERS : OK);

@@ -64,6 +64,7 @@ final class World {
     return true;
   }
 
+  @SuppressWarnings("AnnotateFormatMethod")
   void trace(String format, Object... args) {
     if (tracing) {
       trace.add("%10.3f ms  %s".formatted(now / 1e6, format.formatted(args)));
