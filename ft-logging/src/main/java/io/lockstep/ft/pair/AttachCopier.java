@@ -9,12 +9,15 @@ import java.util.Arrays;
 /**
  * Copies guest memory to a secondary while the guest runs.
  *
- * <p>Why no write is missed although pages are read while the guest writes them: a round first takes the set of dirty pages and clears their bits, both in
- * one go on the vCPU thread, and clearing makes the engine drop its fast write paths. A write that happens later sets the page's bit again, so the page is in the
- * next round's set, whether or not this round's copy saw the write, or half of it. The last round runs while the vCPU stands still, so its copies are exact
+ * <p>Why no write is missed although pages are read while the guest writes them: a round first
+ * takes the set of dirty pages and clears their bits, both in one go on the vCPU thread, and
+ * clearing makes the engine drop its fast write paths. A write that happens later sets the page's
+ * bit again, so the page is in the next round's set, whether or not this round's copy saw the
+ * write, or half of it. The last round runs while the vCPU stands still, so its copies are exact
  * and nothing is dirty afterwards.
  *
- * <p>Encoded pages: for each page its index (4 bytes, little-endian; bit 31 set if the page is all zeros), then, unless it is zero, its 4096 bytes.
+ * <p>Encoded pages: for each page its index (4 bytes, little-endian; bit 31 set if the page is all
+ * zeros), then, unless it is zero, its 4096 bytes.
  */
 public class AttachCopier {
   /** Pages in one message. */
@@ -118,6 +121,9 @@ public class AttachCopier {
   }
 
   private static int getInt(byte[] from, int at) {
-    return from[at] & 0xff | (from[at + 1] & 0xff) << 8 | (from[at + 2] & 0xff) << 16 | from[at + 3] << 24;
+    return from[at] & 0xff
+        | (from[at + 1] & 0xff) << 8
+        | (from[at + 2] & 0xff) << 16
+        | from[at + 3] << 24;
   }
 }

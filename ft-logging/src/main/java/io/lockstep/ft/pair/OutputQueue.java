@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Outputs that have not left. On a primary: held until their mark is acknowledged. On a secondary: what its machine emitted in replay and the primary may not
- * have let go. Thread-safe.
+ * Outputs that have not left. On a primary: held until their mark is acknowledged. On a secondary:
+ * what its machine emitted in replay and the primary may not have let go. Thread-safe.
  */
 public final class OutputQueue {
   private record Held(long markLsn, Output output) {}

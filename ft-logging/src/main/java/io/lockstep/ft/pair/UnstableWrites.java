@@ -11,13 +11,16 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The disk writes that a secondary's machine has made and of which nobody has said yet that they are stable on the shared storage.
+ * The disk writes that a secondary's machine has made and of which nobody has said yet that they
+ * are stable on the shared storage.
  *
- * <p>A guest may rely on a write that was completed, without a flush, as long as there is no power failure, and the guest has seen none when its primary's host
- * dies with its page cache. So the survivor writes them again, into its own layer, before it goes live. Writes still in flight are not its business: the machine
- * issues those again itself.
+ * <p>A guest may rely on a write that was completed, without a flush, as long as there is no power
+ * failure, and the guest has seen none when its primary's host dies with its page cache. So the
+ * survivor writes them again, into its own layer, before it goes live. Writes still in flight are
+ * not its business: the machine issues those again itself.
  *
- * <p>A write becomes stable when a flush that was issued after its completion completes, or when the primary says so ({@link #stableTo}). Belongs to one thread.
+ * <p>A write becomes stable when a flush that was issued after its completion completes, or when
+ * the primary says so ({@link #stableTo}). Belongs to one thread.
  */
 public final class UnstableWrites {
   private record Key(int device, long requestId) {}

@@ -20,7 +20,9 @@ final class Admission {
       return "The secondary has connected to itself: give --join the address of the primary.";
     }
     if (!hello.definition().isEmpty() && !hello.definition().equals(config.definition())) {
-      return "The machines differ: " + firstDifference(config.definition(), hello.definition()) + ".";
+      return "The machines differ: "
+          + firstDifference(config.definition(), hello.definition())
+          + ".";
     }
     return "";
   }

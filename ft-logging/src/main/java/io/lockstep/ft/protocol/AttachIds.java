@@ -1,6 +1,9 @@
 package io.lockstep.ft.protocol;
 
-/** Attaches are numbered within an epoch; only the epoch's owner makes numbers, so they are unique for a virtual machine. */
+/**
+ * Attaches are numbered within an epoch; only the epoch's owner makes numbers, so they are unique
+ * for a virtual machine.
+ */
 final class AttachIds {
   private static final int COUNTER_BITS = 20;
 

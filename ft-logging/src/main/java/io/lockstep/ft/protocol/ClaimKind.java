@@ -1,6 +1,9 @@
 package io.lockstep.ft.protocol;
 
-/** What an epoch was claimed for. It stands beside the owner on the shared storage, because the loser has to know. */
+/**
+ * What an epoch was claimed for. It stands beside the owner on the shared storage, because the
+ * loser has to know.
+ */
 public enum ClaimKind {
   /** A virtual machine started. */
   START,

@@ -21,7 +21,10 @@ public sealed interface Event {
   /** Time has passed. Delivered at least every quarter of {@link Timing#grace}, more or less. */
   record Tick() implements Event {}
 
-  /** The connection asked for by {@link Effect.Connect} stands. A primary is not told of connections, only of what is received on them. */
+  /**
+   * The connection asked for by {@link Effect.Connect} stands. A primary is not told of
+   * connections, only of what is received on them.
+   */
   record Connected(long conn) implements Link {}
 
   /**
@@ -46,7 +49,10 @@ public sealed interface Event {
   /** A round of memory copy was handed to the link; {@code dirtyPages} have been written since. */
   record RoundCopied(long attachId, int round, int dirtyPages) implements PrimaryLocal {}
 
-  /** The final stop is over, {@link Message.Final} was sent on the attach's connection and the log begins at {@code startLsn}. */
+  /**
+   * The final stop is over, {@link Message.Final} was sent on the attach's connection and the log
+   * begins at {@code startLsn}.
+   */
   record FinalDone(long attachId, long startLsn) implements PrimaryLocal {}
 
   /** The log has grown: {@code next} is its end. */
@@ -61,7 +67,10 @@ public sealed interface Event {
   /** The vCPU stands still, completed disk writes are stable, the log ends at {@code next}. */
   record Quiesced(long next) implements PrimaryLocal {}
 
-  /** The machine of {@link Message.Final} is ready, {@code trouble} is empty; or it isn't and {@code trouble} says why. */
+  /**
+   * The machine of {@link Message.Final} is ready, {@code trouble} is empty; or it isn't and {@code
+   * trouble} says why.
+   */
   record StateLoaded(long attachId, String trouble) implements SecondaryLocal {}
 
   /** All entries before {@code next} are in memory and in the log file. */
@@ -88,6 +97,9 @@ public sealed interface Event {
   /** Go on without the secondary. */
   record DetachAsked() implements Operator {}
 
-  /** Stop this replica: the guest has halted, or the operator wants it. All outputs that could be released have been. */
+  /**
+   * Stop this replica: the guest has halted, or the operator wants it. All outputs that could be
+   * released have been.
+   */
   record Finished(Ending ending, String why) implements Operator {}
 }

@@ -5,9 +5,10 @@ import java.util.Arrays;
 /**
  * How much the primary is slowed, as a function of how far the secondary is behind.
  *
- * <p>Lag is a time: how long ago the oldest log entry that the secondary has not replayed was written. The primary's speed is the input of an integrator whose
- * output is the lag, so control in proportion to the lag settles without swinging: at half speed in the middle between {@link Timing#lagLow} and {@link
- * Timing#lagHigh}.
+ * <p>Lag is a time: how long ago the oldest log entry that the secondary has not replayed was
+ * written. The primary's speed is the input of an integrator whose output is the lag, so control in
+ * proportion to the lag settles without swinging: at half speed in the middle between {@link
+ * Timing#lagLow} and {@link Timing#lagHigh}.
  *
  * @param throttle fraction of the time that the vCPU stands still, 0 to {@link #THROTTLE_MAX}
  * @param lag nanoseconds
@@ -61,7 +62,11 @@ record Gear(double throttle, long lag, long hardSince, long[] ends, long[] times
     }
     long hard = next <= THROTTLE_HARD ? -1 : hardSince >= 0 ? hardSince : now;
     return new Gear(
-        next, newLag, hard, Arrays.copyOfRange(ends, first, ends.length), Arrays.copyOfRange(times, first, times.length));
+        next,
+        newLag,
+        hard,
+        Arrays.copyOfRange(ends, first, ends.length),
+        Arrays.copyOfRange(times, first, times.length));
   }
 
   /** Whether slowing has not been enough for too long. */

@@ -26,8 +26,9 @@ import java.util.UUID;
  *  14 TookOver | attachId, epoch, finalNext
  * </pre>
  *
- * Numbers are unsigned LEB128 of at most 9 bytes (0 to 2^63-1); texts (UTF-8) and bytes have their length in front as a number; a replica is 16 bytes, most
- * significant first; <em>rest</em> reaches to the frame's end. Nothing may follow the last field.
+ * Numbers are unsigned LEB128 of at most 9 bytes (0 to 2^63-1); texts (UTF-8) and bytes have their
+ * length in front as a number; a replica is 16 bytes, most significant first; <em>rest</em> reaches
+ * to the frame's end. Nothing may follow the last field.
  */
 public final class MessageCodec {
   /** Version of messages and protocol; both sides must have the same. */
@@ -75,7 +76,8 @@ public final class MessageCodec {
               .rest(m.machine())
               .done();
       case Message.Refused m -> new Writer(3, 128).text(m.why()).done();
-      case Message.Pages m -> new Writer(4, 16 + m.bytes().length).number(m.attachId()).rest(m.bytes()).done();
+      case Message.Pages m ->
+          new Writer(4, 16 + m.bytes().length).number(m.attachId()).rest(m.bytes()).done();
       case Message.Final m ->
           new Writer(5, 48 + m.state().length)
               .number(m.attachId())
@@ -110,9 +112,14 @@ public final class MessageCodec {
               .done();
       case Message.Resign m -> new Writer(11, 128).number(m.attachId()).text(m.why()).done();
       case Message.Bye m -> new Writer(12, 128).number(m.attachId()).text(m.why()).done();
-      case Message.SwitchOver m -> new Writer(13, 24).number(m.attachId()).number(m.finalNext()).done();
+      case Message.SwitchOver m ->
+          new Writer(13, 24).number(m.attachId()).number(m.finalNext()).done();
       case Message.TookOver m ->
-          new Writer(14, 32).number(m.attachId()).number(m.epoch().number()).number(m.finalNext()).done();
+          new Writer(14, 32)
+              .number(m.attachId())
+              .number(m.epoch().number())
+              .number(m.finalNext())
+              .done();
     };
   }
 
@@ -127,16 +134,30 @@ public final class MessageCodec {
     Message message =
         switch (type) {
           case 1 ->
-              new Message.Hello(in.count(), in.text(), in.text(), in.replica(), in.number(), in.number(), in.text());
+              new Message.Hello(
+                  in.count(),
+                  in.text(),
+                  in.text(),
+                  in.replica(),
+                  in.number(),
+                  in.number(),
+                  in.text());
           case 2 ->
               new Message.Welcome(
-                  in.text(), in.replica(), new Epoch(in.number()), in.number(), in.number() == 1, in.text(), in.bytes());
+                  in.text(),
+                  in.replica(),
+                  new Epoch(in.number()),
+                  in.number(),
+                  in.number() == 1,
+                  in.text(),
+                  in.bytes());
           case 3 -> new Message.Refused(in.text());
           case 4 -> new Message.Pages(in.number(), in.rest());
           case 5 -> new Message.Final(in.number(), in.number(), in.number(), in.fixed(), in.rest());
           case 6 -> new Message.Attached(in.number());
           case 7 -> new Message.Protect(in.number(), in.number());
-          case 8 -> new Message.LogBatch(in.number(), in.number(), in.positive(), in.number(), in.rest());
+          case 8 ->
+              new Message.LogBatch(in.number(), in.number(), in.positive(), in.number(), in.rest());
           case 9 -> new Message.Ack(in.number(), in.number(), in.number(), in.number());
           case 10 -> new Message.Beat(in.number(), in.number(), in.number(), in.number());
           case 11 -> new Message.Resign(in.number(), in.text());

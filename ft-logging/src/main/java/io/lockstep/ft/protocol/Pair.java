@@ -1,8 +1,8 @@
 package io.lockstep.ft.protocol;
 
+import io.lockstep.ft.protocol.Role.CatchingUp;
 import io.lockstep.ft.protocol.Role.ClaimingAlone;
 import io.lockstep.ft.protocol.Role.ClaimingTakeover;
-import io.lockstep.ft.protocol.Role.CatchingUp;
 import io.lockstep.ft.protocol.Role.Copying;
 import io.lockstep.ft.protocol.Role.Following;
 import io.lockstep.ft.protocol.Role.GoingLive;
@@ -16,7 +16,10 @@ import io.lockstep.ft.protocol.Role.Stopped;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The pair protocol. Has no state of its own: every answer depends on the arguments and the configuration alone. */
+/**
+ * The pair protocol. Has no state of its own: every answer depends on the arguments and the
+ * configuration alone.
+ */
 public final class Pair {
   private final PairConfig config;
   private final PrimaryRules primary;
@@ -41,7 +44,8 @@ public final class Pair {
   public Step start(Epoch newest, long now) {
     Epoch first = newest.next();
     return new Step(
-        new PairState(new Starting(first, Long.MAX_VALUE), now), List.of(new Effect.Claim(first, ClaimKind.START)));
+        new PairState(new Starting(first, Long.MAX_VALUE), now),
+        List.of(new Effect.Claim(first, ClaimKind.START)));
   }
 
   /** A replica that looks for a primary. */
@@ -50,13 +54,17 @@ public final class Pair {
         new PairState(new Joining(0, Long.MAX_VALUE, now), now), List.of(new Effect.Connect()));
   }
 
-  /** Handles one event. {@code now} may be late but does not decrease; if it does, it is taken as unchanged. */
+  /**
+   * Handles one event. {@code now} may be late but does not decrease; if it does, it is taken as
+   * unchanged.
+   */
   public Step step(PairState state, long now, Event event) {
     long at = Math.max(now, state.at());
     List<Effect> out = new ArrayList<>(4);
     Role role = state.role();
     long gap = at - state.at();
-    // A process that was stopped must not blame the other side for the silence, nor believe what it knew.
+    // A process that was stopped must not blame the other side for the silence, nor believe what it
+    // knew.
     if (gap > config.timing().suspect() / 2) {
       role = awake(role, at, out);
     }

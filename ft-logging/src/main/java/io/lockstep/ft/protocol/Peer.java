@@ -11,7 +11,14 @@ package io.lockstep.ft.protocol;
  * @param beat number of the last heartbeat sent
  * @param beatAt when it was sent
  */
-record Peer(long conn, ReplicaId replica, long attachId, long lastHeard, long downSince, long beat, long beatAt) {
+record Peer(
+    long conn,
+    ReplicaId replica,
+    long attachId,
+    long lastHeard,
+    long downSince,
+    long beat,
+    long beatAt) {
   boolean isUp() {
     return conn != 0;
   }

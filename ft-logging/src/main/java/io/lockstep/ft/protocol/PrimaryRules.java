@@ -13,7 +13,10 @@ import java.util.List;
 
 /** What a primary does in each of its roles. */
 final class PrimaryRules {
-  /** Entries on their way at once: what is not acked beyond that stays with the primary, whose gears then see it as lag. */
+  /**
+   * Entries on their way at once: what is not acked beyond that stays with the primary, whose gears
+   * then see it as lag.
+   */
   static final long IN_FLIGHT_MAX = 1 << 16;
 
   /** So few pages are copied during the final stop: 2 MiB, a few milliseconds. */
@@ -46,8 +49,11 @@ final class PrimaryRules {
               yield new Solo(epoch, 0);
             }
             case ClaimResult.Lost lost ->
-                end(out, Ending.FENCED, "Another process started this virtual machine at the same time (epoch %d)."
-                    .formatted(epoch.number()));
+                end(
+                    out,
+                    Ending.FENCED,
+                    "Another process started this virtual machine at the same time (epoch %d)."
+                        .formatted(epoch.number()));
             case ClaimResult.Unknown(String why) -> {
               out.add(new Effect.Notice("Waiting for the shared storage: " + why));
               yield new Starting(epoch, now + config.timing().retry());
@@ -101,7 +107,12 @@ final class PrimaryRules {
     int attaches = s.attaches() + 1;
     long attachId = AttachIds.of(s.epoch(), attaches);
     out.add(new Effect.BeginCopy(conn, attachId, s.epoch()));
-    return new Copying(s.epoch(), attaches, new Peer(conn, hello.replica(), attachId, now, 0, 0, now), false, false);
+    return new Copying(
+        s.epoch(),
+        attaches,
+        new Peer(conn, hello.replica(), attachId, now, 0, 0, now),
+        false,
+        false);
   }
 
   // ---- Attach: unprotected, so it can be given up at any time ----
@@ -109,10 +120,13 @@ final class PrimaryRules {
   Role copying(Copying s, long now, Event event, List<Effect> out) {
     long attachId = s.peer().attachId();
     return switch (event) {
-      case Event.RoundCopied(long id, int round, int dirty) when id == attachId && !s.finalAsked() -> {
+      case Event.RoundCopied(long id, int round, int dirty)
+          when id == attachId && !s.finalAsked() -> {
         boolean last = dirty <= FINAL_PAGES || round >= ROUNDS_MAX;
         if (!last && round >= ROUNDS_FREE) {
-          out.add(new Effect.Throttle(Math.min(ROUND_THROTTLE_MAX, (round - ROUNDS_FREE + 1) * ROUND_THROTTLE_STEP)));
+          out.add(
+              new Effect.Throttle(
+                  Math.min(ROUND_THROTTLE_MAX, (round - ROUNDS_FREE + 1) * ROUND_THROTTLE_STEP)));
         }
         out.add(last ? new Effect.FinalStop(id) : new Effect.CopyRound(id, round + 1));
         yield new Copying(s.epoch(), s.attaches(), s.peer(), last, false);
@@ -120,14 +134,19 @@ final class PrimaryRules {
       case Event.FinalDone(long id, long startLsn) when id == attachId -> {
         out.add(new Effect.Throttle(0));
         Window window = Window.startingAt(startLsn, Window.DURABLE_UNKNOWN);
-        yield new CatchingUp(s.epoch(), s.attaches(), s.peer(), window, startLsn, s.attached(), false);
+        yield new CatchingUp(
+            s.epoch(), s.attaches(), s.peer(), window, startLsn, s.attached(), false);
       }
-      case Event.LinkDown(long conn) when s.peer().isOn(conn) -> giveUp(s, s.peer(), "its connection broke", out);
-      case Event.Received(long conn, Message.Resign(long id, String why)) when s.peer().isOn(conn) ->
+      case Event.LinkDown(long conn) when s.peer().isOn(conn) ->
+          giveUp(s, s.peer(), "its connection broke", out);
+      case Event.Received(long conn, Message.Resign(long id, String why))
+          when s.peer().isOn(conn) ->
           giveUp(s, s.peer(), why, out);
-      case Event.Received(long conn, Message.Attached(long id)) when s.peer().isOn(conn) && id == attachId ->
+      case Event.Received(long conn, Message.Attached(long id))
+          when s.peer().isOn(conn) && id == attachId ->
           new Copying(s.epoch(), s.attaches(), s.peer().heard(now), s.finalAsked(), true);
-      case Event.Received(long conn, Message message) when s.peer().isOn(conn) -> with(s, s.peer().heard(now));
+      case Event.Received(long conn, Message message) when s.peer().isOn(conn) ->
+          with(s, s.peer().heard(now));
       case Event.Received(long conn, Message.Hello hello) -> {
         refuse(conn, "A secondary is being attached already.", out);
         yield s;
@@ -154,23 +173,38 @@ final class PrimaryRules {
     long attachId = peer.attachId();
     return switch (event) {
       // Unprotected, so what has a mark has left.
-      case Event.LogGrew(long next) -> with(s, peer, stream(peer, s.window().grown(now, next).releasedTo(next), out));
-      case Event.Received(long conn, Message.Ack ack) when peer.isOn(conn) && ack.attachId() == attachId ->
+      case Event.LogGrew(long next) ->
+          with(s, peer, stream(peer, s.window().grown(now, next).releasedTo(next), out));
+      case Event.Received(long conn, Message.Ack ack)
+          when peer.isOn(conn) && ack.attachId() == attachId ->
           readyToHold(with(s, peer.heard(now), acked(peer, s.window(), ack, now, out)), out);
-      case Event.Received(long conn, Message.Attached(long id)) when peer.isOn(conn) && id == attachId ->
+      case Event.Received(long conn, Message.Attached(long id))
+          when peer.isOn(conn) && id == attachId ->
           readyToHold(
-              new CatchingUp(s.epoch(), s.attaches(), peer.heard(now), s.window(), s.startLsn(), true, s.holdAsked()), out);
-      case Event.DiskDurable(long next) -> readyToHold(with(s, peer, s.window().durableTo(next)), out);
+              new CatchingUp(
+                  s.epoch(),
+                  s.attaches(),
+                  peer.heard(now),
+                  s.window(),
+                  s.startLsn(),
+                  true,
+                  s.holdAsked()),
+              out);
+      case Event.DiskDurable(long next) ->
+          readyToHold(with(s, peer, s.window().durableTo(next)), out);
       case Event.Holding(long from) when s.holdAsked() -> protect(s, from, now, out);
-      case Event.LinkDown(long conn) when peer.isOn(conn) -> giveUp(s, peer, "its connection broke", out);
+      case Event.LinkDown(long conn) when peer.isOn(conn) ->
+          giveUp(s, peer, "its connection broke", out);
       case Event.Received(long conn, Message.Resign(long id, String why)) when peer.isOn(conn) ->
           giveUp(s, peer, why, out);
-      case Event.Received(long conn, Message message) when peer.isOn(conn) -> with(s, peer.heard(now), s.window());
+      case Event.Received(long conn, Message message) when peer.isOn(conn) ->
+          with(s, peer.heard(now), s.window());
       case Event.Received(long conn, Message.Hello hello) -> {
         refuse(conn, "A secondary is being attached already.", out);
         yield s;
       }
-      case Event.Tick() when now - peer.lastHeard() > config.timing().suspect() -> giveUp(s, peer, "it fell silent", out);
+      case Event.Tick() when now - peer.lastHeard() > config.timing().suspect() ->
+          giveUp(s, peer, "it fell silent", out);
       case Event.Tick() -> {
         Window window = geared(s.window(), now, out);
         yield window.gear().hopeless(now, config.timing())
@@ -188,13 +222,18 @@ final class PrimaryRules {
   }
 
   CatchingUp with(CatchingUp s, Peer peer, Window window) {
-    return new CatchingUp(s.epoch(), s.attaches(), peer, window, s.startLsn(), s.attached(), s.holdAsked());
+    return new CatchingUp(
+        s.epoch(), s.attaches(), peer, window, s.startLsn(), s.attached(), s.holdAsked());
   }
 
-  /** Outputs are held only once the secondary could make use of it: loaded, close behind, and the disk it would open is complete. */
+  /**
+   * Outputs are held only once the secondary could make use of it: loaded, close behind, and the
+   * disk it would open is complete.
+   */
   private CatchingUp readyToHold(CatchingUp s, List<Effect> out) {
     Window w = s.window();
-    boolean ready = s.attached() && w.durable() >= s.startLsn() && w.gear().lag() <= config.timing().lagHigh();
+    boolean ready =
+        s.attached() && w.durable() >= s.startLsn() && w.gear().lag() <= config.timing().lagHigh();
     if (s.holdAsked() || !ready) {
       return s;
     }
@@ -210,7 +249,10 @@ final class PrimaryRules {
   }
 
   private Role giveUp(Role.Primary s, Peer peer, String why, List<Effect> out) {
-    out.add(new Effect.Send(peer.conn(), new Message.Bye(peer.attachId(), "The primary gave up the attach: " + why + ".")));
+    out.add(
+        new Effect.Send(
+            peer.conn(),
+            new Message.Bye(peer.attachId(), "The primary gave up the attach: " + why + ".")));
     out.add(new Effect.Notice("The secondary is gone: " + why + "."));
     return alone(s.epoch(), attachesOf(s), peer, out);
   }
@@ -240,8 +282,15 @@ final class PrimaryRules {
   // ---- Protected ----
 
   Role awake(Protected s, long now, List<Effect> out) {
-    Peer peer = new Peer(
-        s.peer().conn(), s.peer().replica(), s.peer().attachId(), now, now, s.peer().beat() + 1, now);
+    Peer peer =
+        new Peer(
+            s.peer().conn(),
+            s.peer().replica(),
+            s.peer().attachId(),
+            now,
+            now,
+            s.peer().beat() + 1,
+            now);
     sendBeat(peer, s.window().released(), s.window().durable(), out);
     return new Protected(s.epoch(), s.attaches(), peer, s.window(), peer.beat());
   }
@@ -249,12 +298,18 @@ final class PrimaryRules {
   Role protecting(Protected s, long now, Event event, List<Effect> out) {
     Peer peer = s.peer();
     return switch (event) {
-      case Event.LogGrew(long next) -> with(s, peer, stream(peer, s.window().grown(now, next), out));
-      case Event.Received(long conn, Message.Ack ack) when peer.isOn(conn) && ack.attachId() == peer.attachId() -> {
+      case Event.LogGrew(long next) ->
+          with(s, peer, stream(peer, s.window().grown(now, next), out));
+      case Event.Received(long conn, Message.Ack ack)
+          when peer.isOn(conn) && ack.attachId() == peer.attachId() -> {
         long verify = ack.beat() >= s.verifyBeat() ? 0 : s.verifyBeat();
         Window window = acked(peer, s.window(), ack, now, out);
         yield new Protected(
-            s.epoch(), s.attaches(), peer.heard(now), verify == 0 ? release(window, out) : window, verify);
+            s.epoch(),
+            s.attaches(),
+            peer.heard(now),
+            verify == 0 ? release(window, out) : window,
+            verify);
       }
       case Event.Received(long conn, Message.Resign(long id, String why))
           when peer.isOn(conn) && id == peer.attachId() -> {
@@ -262,16 +317,31 @@ final class PrimaryRules {
         yield alone(s.epoch(), s.attaches(), peer, out);
       }
       case Event.Received(long conn, Message.Hello hello) -> resume(s, conn, hello, now, out);
-      case Event.Received(long conn, Message message) when peer.isOn(conn) -> with(s, peer.heard(now), s.window());
+      case Event.Received(long conn, Message message) when peer.isOn(conn) ->
+          with(s, peer.heard(now), s.window());
       case Event.LinkDown(long conn) when peer.isOn(conn) -> with(s, peer.down(now), s.window());
       case Event.Tick() -> watch(s, now, out);
       case Event.DiskDurable(long next) -> with(s, peer, s.window().durableTo(next));
       case Event.DetachAsked() ->
-          claimAlone(s.epoch(), s.attaches(), peer, s.window(), "the operator detached it", -1, false, out);
+          claimAlone(
+              s.epoch(),
+              s.attaches(),
+              peer,
+              s.window(),
+              "the operator detached it",
+              -1,
+              false,
+              out);
       case Event.SwitchOverAsked() -> {
         out.add(new Effect.Quiesce());
         yield new HandingOver(
-            s.epoch(), s.attaches(), peer, s.window(), -1, false, now + config.timing().switchOver());
+            s.epoch(),
+            s.attaches(),
+            peer,
+            s.window(),
+            -1,
+            false,
+            now + config.timing().switchOver());
       }
       case Event.Finished(Ending ending, String why) -> {
         out.add(new Effect.Send(peer.conn(), new Message.Bye(peer.attachId(), why)));
@@ -294,7 +364,8 @@ final class PrimaryRules {
     Timing timing = config.timing();
     Window window = geared(s.window(), now, out);
     if (!peer.isUp() && now - peer.downSince() > timing.grace()) {
-      return claimAlone(s.epoch(), s.attaches(), peer, window, "its connection broke", -1, false, out);
+      return claimAlone(
+          s.epoch(), s.attaches(), peer, window, "its connection broke", -1, false, out);
     }
     if (now - peer.lastHeard() > timing.suspect()) {
       return claimAlone(s.epoch(), s.attaches(), peer, window, "it fell silent", -1, false, out);
@@ -311,7 +382,8 @@ final class PrimaryRules {
     Window w = s.window();
     if (!known || hello.storedNext() < w.acked() || hello.storedNext() > w.sent()) {
       String refusal = Admission.refusal(config, hello);
-      refuse(conn, refusal.isEmpty() ? "The virtual machine has a secondary already." : refusal, out);
+      refuse(
+          conn, refusal.isEmpty() ? "The virtual machine has a secondary already." : refusal, out);
       return s;
     }
     if (peer.isUp() && !peer.isOn(conn)) {
@@ -322,7 +394,13 @@ final class PrimaryRules {
         new Effect.Send(
             conn,
             new Message.Welcome(
-                config.vm(), config.self(), s.epoch(), peer.attachId(), true, config.listen(), new byte[0])));
+                config.vm(),
+                config.self(),
+                s.epoch(),
+                peer.attachId(),
+                true,
+                config.listen(),
+                new byte[0])));
     Window window = stream(back, w.resumedAt(hello.storedNext()), out);
     return with(s, back, s.verifyBeat() == 0 ? release(window, out) : window);
   }
@@ -330,19 +408,32 @@ final class PrimaryRules {
   // ---- Alone again: only with the next epoch, because the secondary could claim it too ----
 
   private ClaimingAlone claimAlone(
-      Epoch epoch, int attaches, Peer peer, Window window, String why, long finalNext, boolean quiesced, List<Effect> out) {
-    out.add(new Effect.Notice("Claiming epoch %d to go on without the secondary: %s.".formatted(epoch.number() + 1, why)));
+      Epoch epoch,
+      int attaches,
+      Peer peer,
+      Window window,
+      String why,
+      long finalNext,
+      boolean quiesced,
+      List<Effect> out) {
+    out.add(
+        new Effect.Notice(
+            "Claiming epoch %d to go on without the secondary: %s."
+                .formatted(epoch.number() + 1, why)));
     out.add(new Effect.Claim(epoch.next(), ClaimKind.ALONE));
-    return new ClaimingAlone(epoch, attaches, peer, window, why, finalNext, quiesced, Long.MAX_VALUE);
+    return new ClaimingAlone(
+        epoch, attaches, peer, window, why, finalNext, quiesced, Long.MAX_VALUE);
   }
 
   Role claimingAlone(ClaimingAlone s, long now, Event event, List<Effect> out) {
     Peer peer = s.peer();
     return switch (event) {
-      case Event.ClaimAnswered(Epoch epoch, ClaimResult result) when epoch.equals(s.epoch().next()) ->
+      case Event.ClaimAnswered(Epoch epoch, ClaimResult result)
+          when epoch.equals(s.epoch().next()) ->
           switch (result) {
             case ClaimResult.Won() -> wonAlone(s, epoch, out);
-            case ClaimResult.Lost(ReplicaId owner, ClaimKind kind) -> lostAlone(s, owner, kind, now, out);
+            case ClaimResult.Lost(ReplicaId owner, ClaimKind kind) ->
+                lostAlone(s, owner, kind, now, out);
             case ClaimResult.Unknown(String why) -> retryAt(s, now + config.timing().retry());
           };
       case Event.EpochSeen(Epoch epoch, ReplicaId owner, ClaimKind kind)
@@ -384,7 +475,8 @@ final class PrimaryRules {
   private Role wonAlone(ClaimingAlone s, Epoch epoch, List<Effect> out) {
     out.add(
         new Effect.Send(
-            s.peer().conn(), new Message.Bye(s.peer().attachId(), "The primary went on alone: " + s.why() + ".")));
+            s.peer().conn(),
+            new Message.Bye(s.peer().attachId(), "The primary went on alone: " + s.why() + ".")));
     Role solo = alone(epoch, 0, s.peer(), out);
     if (s.quiesced()) {
       out.add(new Effect.Resume());
@@ -392,7 +484,8 @@ final class PrimaryRules {
     return solo;
   }
 
-  private Role lostAlone(ClaimingAlone s, ReplicaId owner, ClaimKind kind, long now, List<Effect> out) {
+  private Role lostAlone(
+      ClaimingAlone s, ReplicaId owner, ClaimKind kind, long now, List<Effect> out) {
     if (s.finalNext() >= 0 && kind == ClaimKind.SWITCH_OVER && owner.equals(s.peer().replica())) {
       return follow(s.epoch().next(), s.peer(), s.finalNext(), now, out);
     }
@@ -404,14 +497,17 @@ final class PrimaryRules {
   Role handingOver(HandingOver s, long now, Event event, List<Effect> out) {
     Peer peer = s.peer();
     return switch (event) {
-      case Event.LogGrew(long next) -> with(s, peer, stream(peer, s.window().grown(now, next), out));
+      case Event.LogGrew(long next) ->
+          with(s, peer, stream(peer, s.window().grown(now, next), out));
       case Event.Quiesced(long next) -> {
         Window window = stream(peer, s.window().grown(now, next), out).durableTo(next);
         yield offer(
             new HandingOver(s.epoch(), s.attaches(), peer, window, next, false, s.deadline()), out);
       }
-      case Event.Received(long conn, Message.Ack ack) when peer.isOn(conn) && ack.attachId() == peer.attachId() ->
-          offer(with(s, peer.heard(now), release(acked(peer, s.window(), ack, now, out), out)), out);
+      case Event.Received(long conn, Message.Ack ack)
+          when peer.isOn(conn) && ack.attachId() == peer.attachId() ->
+          offer(
+              with(s, peer.heard(now), release(acked(peer, s.window(), ack, now, out), out)), out);
       case Event.Received(long conn, Message.TookOver(long id, Epoch epoch, long finalNext))
           when peer.isOn(conn) && s.offered() && epoch.equals(s.epoch().next()) ->
           follow(epoch, peer, s.finalNext(), now, out);
@@ -426,18 +522,38 @@ final class PrimaryRules {
         refuse(conn, "The virtual machine is being switched over.", out);
         yield s;
       }
-      case Event.Received(long conn, Message message) when peer.isOn(conn) -> with(s, peer.heard(now), s.window());
+      case Event.Received(long conn, Message message) when peer.isOn(conn) ->
+          with(s, peer.heard(now), s.window());
       case Event.LinkDown(long conn) when peer.isOn(conn) ->
           claimAlone(
-              s.epoch(), s.attaches(), peer.down(now), s.window(), "its connection broke", offeredAt(s), true, out);
-      case Event.Tick() when now > s.deadline() || now - peer.lastHeard() > config.timing().suspect() ->
+              s.epoch(),
+              s.attaches(),
+              peer.down(now),
+              s.window(),
+              "its connection broke",
+              offeredAt(s),
+              true,
+              out);
+      case Event.Tick()
+          when now > s.deadline() || now - peer.lastHeard() > config.timing().suspect() ->
           claimAlone(
-              s.epoch(), s.attaches(), peer, s.window(), "it did not take over in time", offeredAt(s), true, out);
-      case Event.Tick() -> with(s, beat(peer, now, s.window().released(), s.window().durable(), out), s.window());
+              s.epoch(),
+              s.attaches(),
+              peer,
+              s.window(),
+              "it did not take over in time",
+              offeredAt(s),
+              true,
+              out);
+      case Event.Tick() ->
+          with(s, beat(peer, now, s.window().released(), s.window().durable(), out), s.window());
       case Event.EpochSeen(Epoch epoch, ReplicaId owner, ClaimKind kind)
           when isNewer(new Event.EpochSeen(epoch, owner, kind), s.epoch()) -> {
-        boolean planned = s.offered() && kind == ClaimKind.SWITCH_OVER && owner.equals(peer.replica());
-        yield planned && epoch.equals(s.epoch().next()) ? s : fenced(new Event.EpochSeen(epoch, owner, kind), out);
+        boolean planned =
+            s.offered() && kind == ClaimKind.SWITCH_OVER && owner.equals(peer.replica());
+        yield planned && epoch.equals(s.epoch().next())
+            ? s
+            : fenced(new Event.EpochSeen(epoch, owner, kind), out);
       }
       case Event.Finished(Ending ending, String why) -> end(out, ending, why);
       case Event.Link e -> s;
@@ -449,19 +565,25 @@ final class PrimaryRules {
   }
 
   HandingOver with(HandingOver s, Peer peer, Window window) {
-    return new HandingOver(s.epoch(), s.attaches(), peer, window, s.finalNext(), s.offered(), s.deadline());
+    return new HandingOver(
+        s.epoch(), s.attaches(), peer, window, s.finalNext(), s.offered(), s.deadline());
   }
 
   private static long offeredAt(HandingOver s) {
     return s.offered() ? s.finalNext() : -1;
   }
 
-  /** The place is offered when the secondary has all of the log; from then on this side acts only if it wins the next epoch. */
+  /**
+   * The place is offered when the secondary has all of the log; from then on this side acts only if
+   * it wins the next epoch.
+   */
   private HandingOver offer(HandingOver s, List<Effect> out) {
     if (s.offered() || s.finalNext() < 0 || s.window().acked() < s.finalNext()) {
       return s;
     }
-    out.add(new Effect.Send(s.peer().conn(), new Message.SwitchOver(s.peer().attachId(), s.finalNext())));
+    out.add(
+        new Effect.Send(
+            s.peer().conn(), new Message.SwitchOver(s.peer().attachId(), s.finalNext())));
     return new HandingOver(
         s.epoch(), s.attaches(), s.peer(), s.window(), s.finalNext(), true, s.deadline());
   }
@@ -471,11 +593,31 @@ final class PrimaryRules {
     out.add(new Effect.Follow(epoch, attachId, finalNext));
     out.add(new Effect.Notice("Switched over: this side is the secondary now."));
     return new Following(
-        epoch, peer.conn(), peer.replica(), attachId, finalNext, finalNext, true, true, finalNext, -1, 0, now, now, now);
+        epoch,
+        peer.conn(),
+        peer.replica(),
+        attachId,
+        finalNext,
+        finalNext,
+        true,
+        true,
+        finalNext,
+        -1,
+        0,
+        now,
+        now,
+        now);
   }
 
   /** The other end of {@link #follow}: the new primary, protected from its first step on. */
-  Protected tookOver(Epoch epoch, long conn, ReplicaId oldPrimary, long finalNext, long logEnd, long now, List<Effect> out) {
+  Protected tookOver(
+      Epoch epoch,
+      long conn,
+      ReplicaId oldPrimary,
+      long finalNext,
+      long logEnd,
+      long now,
+      List<Effect> out) {
     long attachId = AttachIds.of(epoch, 0);
     Peer peer = new Peer(conn, oldPrimary, attachId, now, now, 0, now);
     out.add(new Effect.Send(conn, new Message.TookOver(attachId, epoch, finalNext)));
@@ -540,7 +682,8 @@ final class PrimaryRules {
   private void sendBeat(Peer peer, long released, long durable, List<Effect> out) {
     out.add(
         new Effect.Send(
-            peer.conn(), new Message.Beat(peer.attachId(), peer.beat(), released, Math.max(0, durable))));
+            peer.conn(),
+            new Message.Beat(peer.attachId(), peer.beat(), released, Math.max(0, durable))));
   }
 
   private boolean isNewer(Event.EpochSeen seen, Epoch epoch) {

@@ -5,15 +5,24 @@ package io.lockstep.ft.protocol;
  *
  * @param beat between two heartbeats
  * @param suspect silence after which the other side is suspected
- * @param grace how long a primary whose connection broke waits for the secondary to come back, before it claims the next epoch
+ * @param grace how long a primary whose connection broke waits for the secondary to come back,
+ *     before it claims the next epoch
  * @param retry between two attempts to connect or to reach the storage
  * @param lagLow lag up to which the primary runs at full speed
  * @param lagHigh lag at which the primary is slowed the most
- * @param hopeless how long the primary may be slowed to less than a quarter before the secondary is dropped
+ * @param hopeless how long the primary may be slowed to less than a quarter before the secondary is
+ *     dropped
  * @param switchOver how long a primary waits for a planned switch-over
  */
 public record Timing(
-    long beat, long suspect, long grace, long retry, long lagLow, long lagHigh, long hopeless, long switchOver) {
+    long beat,
+    long suspect,
+    long grace,
+    long retry,
+    long lagLow,
+    long lagHigh,
+    long hopeless,
+    long switchOver) {
   private static final long MS = 1_000_000L;
 
   /** What a pair on a local network uses. */

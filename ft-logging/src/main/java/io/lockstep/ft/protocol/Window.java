@@ -1,12 +1,14 @@
 package io.lockstep.ft.protocol;
 
 /**
- * How far the log of an attach has come, on its way from the primary to the secondary's machine. Every figure is an lsn, the first that is not included:
- * {@code replayed <= acked <= sent <= end} and {@code released <= acked}.
+ * How far the log of an attach has come, on its way from the primary to the secondary's machine.
+ * Every figure is an lsn, the first that is not included: {@code replayed <= acked <= sent <= end}
+ * and {@code released <= acked}.
  *
  * @param durable all disk writes completed before it are stable on the shared storage
  */
-record Window(long end, long sent, long acked, long replayed, long released, long durable, Gear gear) {
+record Window(
+    long end, long sent, long acked, long replayed, long released, long durable, Gear gear) {
   /** Nothing that was written before is known to be stable yet. */
   static final long DURABLE_UNKNOWN = -1;
 
@@ -20,7 +22,9 @@ record Window(long end, long sent, long acked, long replayed, long released, lon
   }
 
   Window grown(long now, long next) {
-    return next <= end ? this : new Window(next, sent, acked, replayed, released, durable, gear.grown(now, next));
+    return next <= end
+        ? this
+        : new Window(next, sent, acked, replayed, released, durable, gear.grown(now, next));
   }
 
   Window sentTo(long next) {
@@ -43,6 +47,7 @@ record Window(long end, long sent, long acked, long replayed, long released, lon
   }
 
   Window geared(long now, Timing timing) {
-    return new Window(end, sent, acked, replayed, released, durable, gear.shifted(now, replayed, timing));
+    return new Window(
+        end, sent, acked, replayed, released, durable, gear.shifted(now, replayed, timing));
   }
 }

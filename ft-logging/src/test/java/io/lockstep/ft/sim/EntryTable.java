@@ -5,7 +5,9 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Log entries on a simulated wire: their number stands for them, the codec has tests of its own. */
+/**
+ * Log entries on a simulated wire: their number stands for them, the codec has tests of its own.
+ */
 final class EntryTable {
   private final List<List<LogEntry>> batches = new ArrayList<>();
 

@@ -35,7 +35,10 @@ enum Flaw {
   HOLD_BEGINS_LATE,
   /** A completed disk write is logged when it is submitted. */
   COMPLETION_BEFORE_WRITE,
-  /** After a reconnect the log goes on where the old connection had got to, and the secondary doesn't look. */
+  /**
+   * After a reconnect the log goes on where the old connection had got to, and the secondary
+   * doesn't look.
+   */
   GAP_AFTER_RESUME,
   /** A divergence is seen and ignored. */
   DIVERGENCE_IGNORED

@@ -11,15 +11,24 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * One seeded run: two hosts, shared storage and disk, a network with clients, an agent that replaces dead processes, and faults until {@link #FAULTS_END}. After that
- * everything works again, and the pair must find its way back to protection, unless the guest was lost in a way that no pair can prevent.
+ * One seeded run: two hosts, shared storage and disk, a network with clients, an agent that
+ * replaces dead processes, and faults until {@link #FAULTS_END}. After that everything works again,
+ * and the pair must find its way back to protection, unless the guest was lost in a way that no
+ * pair can prevent.
  */
 final class PairSimulation {
   static final int HOSTS = 2;
   static final long TICK = 1 * World.MS;
   static final Timing TIMING =
       new Timing(
-          10 * World.MS, 40 * World.MS, 3 * World.MS, 5 * World.MS, 10 * World.MS, 60 * World.MS, 120 * World.MS, 150 * World.MS);
+          10 * World.MS,
+          40 * World.MS,
+          3 * World.MS,
+          5 * World.MS,
+          10 * World.MS,
+          60 * World.MS,
+          120 * World.MS,
+          150 * World.MS);
   private static final long FAULTS_BEGIN = 15 * World.MS;
   private static final long FAULTS_END = 700 * World.MS;
   private static final long PATIENCE = 3000 * World.MS;
@@ -85,7 +94,9 @@ final class PairSimulation {
   private void recover() {
     int answeredBefore = clients.answered();
     long deadline = world.now() + PATIENCE;
-    while (world.now() < deadline && !lost && !(isProtected() && clients.answered() > answeredBefore + 6)) {
+    while (world.now() < deadline
+        && !lost
+        && !(isProtected() && clients.answered() > answeredBefore + 6)) {
       if (!world.runNext(deadline)) {
         break;
       }
@@ -105,7 +116,10 @@ final class PairSimulation {
     for (SimReplica r : hosts) {
       if (r != null && r.isAlive() && r.role() instanceof Role.Protected) {
         SimReplica other = hosts[1 - r.host()];
-        return other != null && other.isAlive() && other.role() instanceof Role.Following f && f.eligible();
+        return other != null
+            && other.isAlive()
+            && other.role() instanceof Role.Following f
+            && f.eligible();
       }
     }
     return false;
@@ -142,10 +156,16 @@ final class PairSimulation {
   private void noticeLoss() {
     boolean anyPrimary = false;
     for (SimReplica r : hosts) {
-      anyPrimary |= r != null && r.isAlive() && (r.role() instanceof Role.Primary || r.role() instanceof Role.Starting || canTakeOver(r));
+      anyPrimary |=
+          r != null
+              && r.isAlive()
+              && (r.role() instanceof Role.Primary
+                  || r.role() instanceof Role.Starting
+                  || canTakeOver(r));
     }
     if (!anyPrimary) {
-      throw new Violation("the guest is lost, and no fault explains it: " + describe(0) + ", " + describe(1));
+      throw new Violation(
+          "the guest is lost, and no fault explains it: " + describe(0) + ", " + describe(1));
     }
   }
 
@@ -180,7 +200,8 @@ final class PairSimulation {
       inject(world.random.nextInt(18), r, until);
       checkLoss();
     }
-    world.after(world.delay(5 * World.MS, FAULT_SPACING) * (world.chance(0.2) ? 1 : 3), this::fault);
+    world.after(
+        world.delay(5 * World.MS, FAULT_SPACING) * (world.chance(0.2) ? 1 : 3), this::fault);
   }
 
   private void inject(int kind, SimReplica r, long until) {
@@ -244,7 +265,9 @@ final class PairSimulation {
     if (!isProtected() && !(r.role() instanceof Role.Secondary) && world.chance(0.93)) {
       return;
     }
-    world.trace("FAULT crash of %s on host %d (%s)", wholeHost ? "everything" : "the process", r.host(), r.role().getClass().getSimpleName());
+    world.trace(
+        "FAULT crash of %s on host %d (%s)",
+        wholeHost ? "everything" : "the process", r.host(), r.role().getClass().getSimpleName());
     r.kill(wholeHost);
     if (wholeHost) {
       count(Seen.HOST_CRASH);
@@ -307,7 +330,10 @@ final class PairSimulation {
   // ---- What is watched ----
 
   void saw(Role before, Role after) {
-    if (before instanceof Role.Following a && after instanceof Role.Following b && a.conn() == 0 && b.conn() != 0) {
+    if (before instanceof Role.Following a
+        && after instanceof Role.Following b
+        && a.conn() == 0
+        && b.conn() != 0) {
       count(Seen.RESUMED);
     }
     if (before.getClass() == after.getClass()) {
@@ -335,10 +361,14 @@ final class PairSimulation {
     storedMost.merge(attachId, next, Math::max);
   }
 
-  /** Outputs with marks before {@code next} are about to leave: the secondary must have those marks. */
+  /**
+   * Outputs with marks before {@code next} are about to leave: the secondary must have those marks.
+   */
   void checkCommitted(long attachId, long next) {
     if (storedMost.getOrDefault(attachId, -1L) < next) {
-      throw new Violation("outputs up to lsn %d leave, and the secondary has stored only up to %d".formatted(next, storedMost.get(attachId)));
+      throw new Violation(
+          "outputs up to lsn %d leave, and the secondary has stored only up to %d"
+              .formatted(next, storedMost.get(attachId)));
     }
   }
 

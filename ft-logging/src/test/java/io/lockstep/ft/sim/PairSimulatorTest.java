@@ -9,8 +9,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * The pair protocol against everything that can go wrong. {@code -Dlockstep.sim.seeds=100000} runs more seeds, {@code -Dlockstep.sim.seed=N} one of them with its
- * last steps printed.
+ * The pair protocol against everything that can go wrong. {@code -Dlockstep.sim.seeds=100000} runs
+ * more seeds, {@code -Dlockstep.sim.seed=N} one of them with its last steps printed.
  */
 class PairSimulatorTest {
   private static final int SEEDS = Integer.getInteger("lockstep.sim.seeds", 1000);
@@ -41,7 +41,9 @@ class PairSimulatorTest {
       return simulation.run();
     } catch (RuntimeException e) {
       String again =
-          "mvn test -pl ft-logging -am -Dtest=PairSimulatorTest#noSeedBreaksAPromise -Dsurefire.failIfNoSpecifiedTests=false -Dlockstep.sim.seed=" + seed;
+          "mvn test -pl ft-logging -am -Dtest=PairSimulatorTest#noSeedBreaksAPromise"
+              + " -Dsurefire.failIfNoSpecifiedTests=false -Dlockstep.sim.seed="
+              + seed;
       if (tracing) {
         System.out.println(simulation.world.traced());
       }
@@ -62,7 +64,9 @@ class PairSimulatorTest {
         found = v;
       }
     }
-    assertThat(found).as("what the simulator finds of %s in %d seeds", flaw, SEEDS_FOR_A_FLAW).isNotNull();
+    assertThat(found)
+        .as("what the simulator finds of %s in %d seeds", flaw, SEEDS_FOR_A_FLAW)
+        .isNotNull();
     System.out.printf("%s is found by seed %d: %s%n", flaw, seed, found.getMessage());
   }
 }

@@ -10,8 +10,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Clients of the guest, each with one operation at a time, repeated until it is answered. Every reply names its place in the guest's order of operations; the
- * history is linearizable if that order explains all values and no operation comes before one that ended before it began.
+ * Clients of the guest, each with one operation at a time, repeated until it is answered. Every
+ * reply names its place in the guest's order of operations; the history is linearizable if that
+ * order explains all values and no operation comes before one that ended before it began.
  */
 final class SimClients {
   private static final int CLIENTS = 3;
@@ -42,7 +43,7 @@ final class SimClients {
     this.network = network;
     for (int i = 0; i < CLIENTS; i++) {
       Client c = new Client();
-      c.id = i + 1;
+      c.id = i + 1L;
       clients.add(c);
       world.after(world.delay(0, 5 * World.MS), () -> next(c));
     }
@@ -99,10 +100,13 @@ final class SimClients {
       return;
     }
     if (flag == ToyMachine.DISK_DIFFERS) {
-      throw new Violation("the guest found its disk different from its memory (client %d, seq %d)".formatted(c.id, seq));
+      throw new Violation(
+          "the guest found its disk different from its memory (client %d, seq %d)"
+              .formatted(c.id, seq));
     }
     if (ticks < c.lastTicks) {
-      throw new Violation("the guest's clock went back from %d to %d".formatted(c.lastTicks, ticks));
+      throw new Violation(
+          "the guest's clock went back from %d to %d".formatted(c.lastTicks, ticks));
     }
     c.lastTicks = ticks;
     c.waiting = false;
@@ -119,10 +123,13 @@ final class SimClients {
     Done before = null;
     for (Done d : history) {
       if (before != null && d.order() == before.order()) {
-        throw new Violation("two operations have place %d in the guest's order".formatted(d.order()));
+        throw new Violation(
+            "two operations have place %d in the guest's order".formatted(d.order()));
       }
       if (d.ended() < latestBegin) {
-        throw new Violation("operation %d ended before an earlier one in the guest's order began".formatted(d.order()));
+        throw new Violation(
+            "operation %d ended before an earlier one in the guest's order began"
+                .formatted(d.order()));
       }
       latestBegin = Math.max(latestBegin, d.begun());
       if (d.put()) {
@@ -139,7 +146,8 @@ final class SimClients {
     boolean ofUnanswered = put.contains(read.value()) && !answeredPuts.contains(read.value());
     if (read.value() != expected && !ofUnanswered) {
       throw new Violation(
-          "a read of key %d at place %d gave %x instead of %x".formatted(read.key(), read.order(), read.value(), expected));
+          "a read of key %d at place %d gave %x instead of %x"
+              .formatted(read.key(), read.order(), read.value(), expected));
     }
   }
 }

@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * The shared virtual disk: one layer for each epoch, frozen by the first use of a newer one. A write is in the page cache of its host until a flush: a host's crash may
- * lose it.
+ * The shared virtual disk: one layer for each epoch, frozen by the first use of a newer one. A
+ * write is in the page cache of its host until a flush: a host's crash may lose it.
  */
 final class SimDisk {
   private static final class Write {
@@ -42,7 +42,9 @@ final class SimDisk {
 
   /** The owner of an epoch opens its layer: older ones are frozen as they are now. */
   void open(long epoch, int host) {
-    layers.headMap(epoch).values().stream().filter(l -> l.frozenAt < 0).forEach(l -> l.frozenAt = l.writes.size());
+    layers.headMap(epoch).values().stream()
+        .filter(l -> l.frozenAt < 0)
+        .forEach(l -> l.frozenAt = l.writes.size());
     layers.computeIfAbsent(epoch, e -> new Layer()).host = host;
   }
 
@@ -75,7 +77,11 @@ final class SimDisk {
   }
 
   void flushed(long epoch, int mark) {
-    layers.get(epoch).writes.subList(0, Math.min(mark, layers.get(epoch).writes.size())).forEach(w -> w.stable = true);
+    layers
+        .get(epoch)
+        .writes
+        .subList(0, Math.min(mark, layers.get(epoch).writes.size()))
+        .forEach(w -> w.stable = true);
   }
 
   /** The host's page cache is gone: any of its unflushed writes may be lost. */

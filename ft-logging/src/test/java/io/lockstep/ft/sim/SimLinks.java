@@ -7,8 +7,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Connections between the two hosts. Each keeps the order of its messages (unless the run is a wild one), none keeps its promise to deliver the last of them: when it
- * breaks, each side is told at another time, and what was under way arrives late or never.
+ * Connections between the two hosts. Each keeps the order of its messages (unless the run is a wild
+ * one), none keeps its promise to deliver the last of them: when it breaks, each side is told at
+ * another time, and what was under way arrives late or never.
  */
 final class SimLinks {
   private static final class Conn {
@@ -77,7 +78,10 @@ final class SimLinks {
     }
     int side = conn.side(from);
     SimReplica to = conn.ends[1 - side];
-    long latency = world.now() < slowUntil ? world.delay(World.MS, 30 * World.MS) : world.delay(40 * World.US, 2 * World.MS);
+    long latency =
+        world.now() < slowUntil
+            ? world.delay(World.MS, 30 * World.MS)
+            : world.delay(40 * World.US, 2 * World.MS);
     long arrival = Math.max(world.now(), deafUntil[to.host()]) + latency;
     if (!wild) {
       arrival = Math.max(arrival, conn.lastArrival[1 - side]);
@@ -92,7 +96,8 @@ final class SimLinks {
     world.at(
         arrival,
         () -> {
-          // What was under way when a connection broke may still be in the receiver's buffer, or not.
+          // What was under way when a connection broke may still be in the receiver's buffer, or
+          // not.
           if (!conn.broken || world.chance(0.5)) {
             to.deliver(new Event.Received(conn.id, message));
           }
@@ -105,7 +110,10 @@ final class SimLinks {
       return;
     }
     SimReplica other = conn.ends[1 - conn.side(closer)];
-    long arrival = Math.max(Math.max(world.now(), deafUntil[other.host()]), conn.lastArrival[1 - conn.side(closer)]);
+    long arrival =
+        Math.max(
+            Math.max(world.now(), deafUntil[other.host()]),
+            conn.lastArrival[1 - conn.side(closer)]);
     world.at(arrival + 100 * World.US, () -> down(conn, other, 0));
   }
 
@@ -126,7 +134,9 @@ final class SimLinks {
         SimReplica other = conn.ends[1 - conn.side(who)];
         conn.broken = true;
         if (!silent) {
-          long delay = Math.max(0, deafUntil[other.host()] - world.now()) + world.delay(100 * World.US, World.MS);
+          long delay =
+              Math.max(0, deafUntil[other.host()] - world.now())
+                  + world.delay(100 * World.US, World.MS);
           other.post(delay, new Event.LinkDown(conn.id));
         }
       }

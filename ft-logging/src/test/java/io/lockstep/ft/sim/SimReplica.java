@@ -25,7 +25,10 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A process with a replica: the real protocol, and a stand-in for everything that carries out its effects. */
+/**
+ * A process with a replica: the real protocol, and a stand-in for everything that carries out its
+ * effects.
+ */
 final class SimReplica {
   private static final long SLICE = 500 * World.US;
   private static final long REPLAY_SLICE = 400 * World.US;
@@ -93,12 +96,14 @@ final class SimReplica {
     this.sim = sim;
     this.host = host;
     this.id = id;
-    this.pair = new Pair(new PairConfig("sim", starts ? "toy=1" : "", id, "", PairSimulation.TIMING));
+    this.pair =
+        new Pair(new PairConfig("sim", starts ? "toy=1" : "", id, "", PairSimulation.TIMING));
     this.clockOrigin = world.now() - world.delay(0, 1000 * World.MS);
     if (starts) {
       machine = newMachine();
     }
-    Pair.Step first = starts ? pair.start(sim.storage.newest(), world.now()) : pair.join(world.now());
+    Pair.Step first =
+        starts ? pair.start(sim.storage.newest(), world.now()) : pair.join(world.now());
     state = first.state();
     world.after(World.US, () -> carryOut(first.effects()));
     every(PairSimulation.TICK, () -> deliver(new Event.Tick()));
@@ -175,13 +180,19 @@ final class SimReplica {
         });
   }
 
-  /** Hands an event of this process's own to the protocol, a little later; own events keep their order. */
+  /**
+   * Hands an event of this process's own to the protocol, a little later; own events keep their
+   * order.
+   */
   void post(long delay, Event event) {
     lastPost = Math.max(lastPost, world.now() + delay);
     world.at(delay > World.MS ? world.now() + delay : lastPost, () -> deliver(event));
   }
 
-  /** Something that this process does a little later: not while it is paused, and not when it is dead. */
+  /**
+   * Something that this process does a little later: not while it is paused, and not when it is
+   * dead.
+   */
   private void later(long delay, Runnable what) {
     world.after(delay, () -> now(what));
   }
@@ -217,7 +228,8 @@ final class SimReplica {
       Pair.Step step = pair.step(state, world.now(), next);
       state = step.state();
       if (before.getClass() != state.role().getClass()) {
-        world.trace("host %d %s: %s -> %s on %s", host, shortId(), name(before), name(state.role()), next);
+        world.trace(
+            "host %d %s: %s -> %s on %s", host, shortId(), name(before), name(state.role()), next);
       }
       sim.saw(before, state.role());
       carryOut(step.effects());
@@ -306,7 +318,9 @@ final class SimReplica {
   // ---- Live ----
 
   private ToyMachine newMachine() {
-    return world.has(Flaw.CLOCK_BACKWARDS) ? new BackwardsMachine(this::emitted) : new ToyMachine(this::emitted);
+    return world.has(Flaw.CLOCK_BACKWARDS)
+        ? new BackwardsMachine(this::emitted)
+        : new ToyMachine(this::emitted);
   }
 
   private static final class BackwardsMachine extends ToyMachine {
@@ -356,7 +370,8 @@ final class SimReplica {
     return switch (output) {
       case Output.ConsoleBytes o -> o.data();
       case Output.PacketSent o -> o.frame();
-      case Output.BlockRequest o -> o.op() == Output.BlockOp.WRITE ? o.data() : new byte[] {(byte) o.op().ordinal()};
+      case Output.BlockRequest o ->
+          o.op() == Output.BlockOp.WRITE ? o.data() : new byte[] {(byte) o.op().ordinal()};
       case Output.EntropyRequest o -> new byte[0];
     };
   }
@@ -429,7 +444,8 @@ final class SimReplica {
     switch (output) {
       case Output.PacketSent o ->
           world.after(
-              world.delay(30 * World.US, world.chance(0.02) ? 40 * World.MS : 2 * World.MS), () -> sim.network.fromReplica(epoch, number, o.frame(), this));
+              world.delay(30 * World.US, world.chance(0.02) ? 40 * World.MS : 2 * World.MS),
+              () -> sim.network.fromReplica(epoch, number, o.frame(), this));
       case Output.BlockRequest o -> submit(o, number, epoch);
       case Output.ConsoleBytes o -> {}
       case Output.EntropyRequest o -> {}
@@ -438,7 +454,10 @@ final class SimReplica {
 
   private void submit(Output.BlockRequest o, long number, long epoch) {
     long effect = world.delay(100 * World.US, 12 * World.MS);
-    long answer = world.has(Flaw.COMPLETION_BEFORE_WRITE) ? effect / 3 : effect + world.delay(20 * World.US, World.MS);
+    long answer =
+        world.has(Flaw.COMPLETION_BEFORE_WRITE)
+            ? effect / 3
+            : effect + world.delay(20 * World.US, World.MS);
     if (o.op() != Output.BlockOp.READ) {
       world.after(
           effect,
@@ -451,8 +470,10 @@ final class SimReplica {
     world.after(
         answer,
         () -> {
-          byte[] data = o.op() == Output.BlockOp.READ ? sim.disk.read(epoch, o.sector()) : new byte[0];
-          complete(new Input.BlockCompletion(o.device(), o.requestId(), Input.BlockStatus.OK, data));
+          byte[] data =
+              o.op() == Output.BlockOp.READ ? sim.disk.read(epoch, o.sector()) : new byte[0];
+          complete(
+              new Input.BlockCompletion(o.device(), o.requestId(), Input.BlockStatus.OK, data));
         });
   }
 
@@ -499,14 +520,17 @@ final class SimReplica {
     copyConn = e.conn();
     copier = new AttachCopier(machine);
     sim.links.send(
-        e.conn(), this, new Message.Welcome("sim", id, e.epoch(), e.attachId(), false, "", new byte[0]));
+        e.conn(),
+        this,
+        new Message.Welcome("sim", id, e.epoch(), e.attachId(), false, "", new byte[0]));
     vcpu(() -> copyRound(e.attachId(), 0, copier.firstRound()));
   }
 
   private long copyConn;
 
   private void copyRound(long attach, int round, int[] pages) {
-    // The guest runs on between the moment at which the round begins and the one at which its last page is read.
+    // The guest runs on between the moment at which the round begins and the one at which its last
+    // page is read.
     later(
         world.delay(World.MS, 8 * World.MS),
         () -> {
@@ -519,14 +543,19 @@ final class SimReplica {
 
   private void sendPages(long attach, int[] pages) {
     for (int from = 0; from < pages.length; from += 8) {
-      byte[] bytes = AttachCopier.encode(machine.ram(), pages, from, Math.min(pages.length, from + 8));
+      byte[] bytes =
+          AttachCopier.encode(machine.ram(), pages, from, Math.min(pages.length, from + 8));
       sim.links.send(copyConn, this, new Message.Pages(attach, bytes));
     }
   }
 
   private void finalStop(long attach) {
     int[] pages = copier.nextRound();
-    sendPages(attach, world.has(Flaw.DIRTY_PAGE_MISSED) && pages.length > 1 ? Arrays.copyOfRange(pages, 1, pages.length) : pages);
+    sendPages(
+        attach,
+        world.has(Flaw.DIRTY_PAGE_MISSED) && pages.length > 1
+            ? Arrays.copyOfRange(pages, 1, pages.length)
+            : pages);
     log = new ArrayList<>();
     logBase = world.random.nextInt(1000);
     sentMost = logBase;
@@ -535,7 +564,9 @@ final class SimReplica {
     StateWriter saved = new StateWriter();
     machine.saveState(saved);
     sim.links.send(
-        copyConn, this, new Message.Final(attach, logBase, machine.steps(), machine.digest(), saved.toByteArray()));
+        copyConn,
+        this,
+        new Message.Final(attach, logBase, machine.steps(), machine.digest(), saved.toByteArray()));
     hop(new Event.FinalDone(attach, logBase));
     barrier(logBase);
   }
@@ -554,14 +585,17 @@ final class SimReplica {
   }
 
   private void streamLog(Effect.StreamLog e) {
-    List<LogEntry> part = new ArrayList<>(log.subList((int) (e.from() - logBase), (int) (e.to() - logBase)));
+    List<LogEntry> part =
+        new ArrayList<>(log.subList((int) (e.from() - logBase), (int) (e.to() - logBase)));
     if (world.has(Flaw.GAP_AFTER_RESUME) && e.from() < sentMost) {
       part.replaceAll(entry -> new LogEntry.Flush(entry.point()));
     }
     sentMost = Math.max(sentMost, e.to());
     byte[] bytes = sim.entries.put(part);
     sim.links.send(
-        e.conn(), this, new Message.LogBatch(e.attachId(), e.from(), part.size(), e.releasedNext(), bytes));
+        e.conn(),
+        this,
+        new Message.LogBatch(e.attachId(), e.from(), part.size(), e.releasedNext(), bytes));
   }
 
   private void unprotect(long epoch) {
@@ -602,7 +636,9 @@ final class SimReplica {
           boolean same = machine.digest() == state.digest() || world.has(Flaw.DIRTY_PAGE_MISSED);
           beginReplay();
           historyBase = machine.outputs() + 1;
-          hop(new Event.StateLoaded(attachId, same ? "" : "The memory that arrived is not the primary's."));
+          hop(
+              new Event.StateLoaded(
+                  attachId, same ? "" : "The memory that arrived is not the primary's."));
           if (world.has(Flaw.ELIGIBLE_TOO_EARLY)) {
             hop(new Event.Received(connOf(role()), new Message.Protect(attachId, storedBase)));
           }

@@ -7,7 +7,10 @@ import io.lockstep.ft.protocol.Event;
 import io.lockstep.ft.protocol.ReplicaId;
 import java.util.TreeMap;
 
-/** The shared storage's epochs: a test-and-set that can be slow, and unreachable from a host, before or after it took place. */
+/**
+ * The shared storage's epochs: a test-and-set that can be slow, and unreachable from a host, before
+ * or after it took place.
+ */
 final class SimStorage {
   private record Owner(ReplicaId replica, ClaimKind kind) {}
 
@@ -55,21 +58,27 @@ final class SimStorage {
             who.diedAsOwner();
           }
           boolean answered = reachable && world.now() + back >= unreachableUntil[who.host()];
-          who.post(back, new Event.ClaimAnswered(epoch, answered ? result : new ClaimResult.Unknown("no answer")));
+          who.post(
+              back,
+              new Event.ClaimAnswered(
+                  epoch, answered ? result : new ClaimResult.Unknown("no answer")));
         });
   }
 
   private ClaimResult testAndSet(ReplicaId who, Epoch epoch, ClaimKind kind) {
     Owner owner = epochs.get(epoch.number());
     if (owner == null && epoch.compareTo(newest()) < 0) {
-      throw new Violation("epoch %d is claimed after %d".formatted(epoch.number(), newest().number()));
+      throw new Violation(
+          "epoch %d is claimed after %d".formatted(epoch.number(), newest().number()));
     }
     if (owner == null || world.has(Flaw.CLAIM_NOT_ATOMIC)) {
       epochs.put(epoch.number(), new Owner(who, kind));
       world.trace("storage: epoch %d to %s (%s)", epoch.number(), who, kind);
       return new ClaimResult.Won();
     }
-    return owner.replica().equals(who) ? new ClaimResult.Won() : new ClaimResult.Lost(owner.replica(), owner.kind());
+    return owner.replica().equals(who)
+        ? new ClaimResult.Won()
+        : new ClaimResult.Lost(owner.replica(), owner.kind());
   }
 
   /** A replica looks for the newest epoch, as it does from time to time. */
@@ -81,6 +90,8 @@ final class SimStorage {
   }
 
   private long latency() {
-    return world.now() < slowUntil ? world.delay(5 * World.MS, 80 * World.MS) : world.delay(200 * World.US, 6 * World.MS);
+    return world.now() < slowUntil
+        ? world.delay(5 * World.MS, 80 * World.MS)
+        : world.delay(200 * World.US, 6 * World.MS);
   }
 }

@@ -15,9 +15,11 @@ import java.util.TreeMap;
 import java.util.zip.CRC32C;
 
 /**
- * A small deterministic machine with the interface of the real one. Its guest is a ledger: PUT and GET of 64-bit values arrive as packets; a PUT is written to memory and
- * to disk, sometimes flushed, and answered when the disk is done; every second GET compares disk with memory. Between requests it scribbles over its memory, so that a page
- * that was not copied, or an input applied at another step, changes its digest.
+ * A small deterministic machine with the interface of the real one. Its guest is a ledger: PUT and
+ * GET of 64-bit values arrive as packets; a PUT is written to memory and to disk, sometimes
+ * flushed, and answered when the disk is done; every second GET compares disk with memory. Between
+ * requests it scribbles over its memory, so that a page that was not copied, or an input applied at
+ * another step, changes its digest.
  */
 class ToyMachine implements VirtualMachine {
   static final int PAGES = 20;
@@ -32,7 +34,8 @@ class ToyMachine implements VirtualMachine {
 
   static final long DISK_DIFFERS = 1;
 
-  private record Pending(long id, int op, long client, long seq, long key, long value, long order) {}
+  private record Pending(
+      long id, int op, long client, long seq, long key, long value, long order) {}
 
   private record Answer(long seq, long order, long value, boolean given) {}
 
@@ -134,7 +137,9 @@ class ToyMachine implements VirtualMachine {
     byte[] none = new byte[0];
     sink.emit(
         switch (p.op()) {
-          case WRITE -> new Output.BlockRequest(DISK, p.id(), Output.BlockOp.WRITE, p.key(), 512, sector(p.value()));
+          case WRITE ->
+              new Output.BlockRequest(
+                  DISK, p.id(), Output.BlockOp.WRITE, p.key(), 512, sector(p.value()));
           case FLUSH -> new Output.BlockRequest(DISK, p.id(), Output.BlockOp.FLUSH, 0, 0, none);
           default -> new Output.BlockRequest(DISK, p.id(), Output.BlockOp.READ, p.key(), 512, none);
         });
@@ -188,7 +193,8 @@ class ToyMachine implements VirtualMachine {
       disk(new Pending(nextRequest++, FLUSH, p.client(), p.seq(), p.key(), p.value(), p.order()));
       return;
     }
-    boolean differs = p.op() == READ && c.data().length >= 8 && ByteBuffer.wrap(c.data()).getLong() != p.value();
+    boolean differs =
+        p.op() == READ && c.data().length >= 8 && ByteBuffer.wrap(c.data()).getLong() != p.value();
     Answer answer = new Answer(p.seq(), p.order(), p.value(), true);
     answers.put(p.client(), answer);
     reply(p.client(), answer, differs ? DISK_DIFFERS : OK);
@@ -201,7 +207,12 @@ class ToyMachine implements VirtualMachine {
 
   @Override
   public void saveState(StateWriter out) {
-    out.section("toy").putLong(steps).putLong(acc).putLong(orders).putLong(nextRequest).putLong(outputs);
+    out.section("toy")
+        .putLong(steps)
+        .putLong(acc)
+        .putLong(orders)
+        .putLong(nextRequest)
+        .putLong(outputs);
     clock.save(out);
     out.putInt(queue.size());
     queue.forEach(out::putBytes);

@@ -15,7 +15,9 @@ final class World {
   final Random random;
   final Flaw flaw;
   private final PriorityQueue<Scheduled> agenda =
-      new PriorityQueue<>((a, b) -> a.at() != b.at() ? Long.compare(a.at(), b.at()) : Long.compare(a.order(), b.order()));
+      new PriorityQueue<>(
+          (a, b) ->
+              a.at() != b.at() ? Long.compare(a.at(), b.at()) : Long.compare(a.order(), b.order()));
   private final ArrayDeque<String> trace = new ArrayDeque<>();
   private final boolean tracing;
   private long now;
