@@ -91,7 +91,10 @@ public final class Replayer {
       return outcome;
     }
     switch (entry) {
-      case LogEntry.InputEntry e -> machine.apply(e.input());
+      case LogEntry.InputEntry e -> {
+        machine.apply(e.input());
+        settle(machine);
+      }
       case LogEntry.Digest e -> {
         long found = machine.digest();
         if (found != e.digest()) {
@@ -118,6 +121,14 @@ public final class Replayer {
     recent[(int) (applied++ % RECENT)] = entry;
     nextLsn++;
     return APPLIED;
+  }
+
+  /**
+   * Lets the machine draw the conclusions of an input (an interrupt ends the waiting) without a step. Live and replayed machines do this after each input, so that
+   * what stands at a point depends on the entries only, and not on when the machine was asked to run.
+   */
+  public static void settle(VirtualMachine machine) {
+    machine.run(machine.steps());
   }
 
   /** These have no effect on a machine. */

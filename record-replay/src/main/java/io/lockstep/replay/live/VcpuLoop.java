@@ -1,5 +1,6 @@
 package io.lockstep.replay.live;
 
+import io.lockstep.replay.Replayer;
 import io.lockstep.replay.log.LogEntry;
 import io.lockstep.vm.machine.GuestClock;
 import io.lockstep.vm.machine.MachineConfig.ClockMode;
@@ -56,6 +57,9 @@ public final class VcpuLoop implements InputPort {
 
   private static final long THROTTLE_SLEEP_NANOS_MIN = 200_000;
   private static final long THROTTLE_SLEEP_NANOS_MAX = 20_000_000;
+
+  /** A flood of inputs must not keep the guest from running. */
+  private static final int DRAIN_ROUNDS_MAX = 4;
 
   /** An idle machine that gets several inputs at once needs no clock reading for each. */
   private static final long WAKE_READING_TICKS_MIN = 100;
@@ -276,7 +280,10 @@ public final class VcpuLoop implements InputPort {
 
   private void loop() {
     while (true) {
-      drain();
+      // Settling an input may have swallowed a stop request that came with the next one.
+      for (int round = 0; round < DRAIN_ROUNDS_MAX && !inbox.isEmpty(); round++) {
+        drain();
+      }
       if (stopping || machine.power() != Power.ON) {
         return;
       }
@@ -419,12 +426,14 @@ public final class VcpuLoop implements InputPort {
     inputs++;
     journal.append(new LogEntry.InputEntry(machine.steps(), input));
     machine.apply(input);
+    Replayer.settle(machine);
   }
 
   private void read(long hostTicks) {
     Input.ClockReading reading = pacer.reading(machine, hostTicks);
     journal.append(new LogEntry.InputEntry(machine.steps(), reading));
     machine.apply(reading);
+    Replayer.settle(machine);
     readings++;
     lastReadingTicks = hostTicks;
     nextReadingTicks = hostTicks + pace.readingTicks();

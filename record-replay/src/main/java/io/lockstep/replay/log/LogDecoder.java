@@ -2,6 +2,7 @@ package io.lockstep.replay.log;
 
 import io.lockstep.vm.port.Input;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.zip.CRC32C;
 
 /**
@@ -68,6 +69,11 @@ public final class LogDecoder {
   /** Bytes fed that do not belong to a frame returned so far. */
   public int pendingBytes() {
     return end - start;
+  }
+
+  /** A copy of those bytes. */
+  public byte[] pending() {
+    return Arrays.copyOfRange(in, start, end);
   }
 
   /**
