@@ -124,8 +124,9 @@ public final class Replayer {
   }
 
   /**
-   * Lets the machine draw the conclusions of an input (an interrupt ends the waiting) without a step. Live and replayed machines do this after each input, so that
-   * what stands at a point depends on the entries only, and not on when the machine was asked to run.
+   * Lets the machine draw the conclusions of an input (an interrupt ends the waiting) without a
+   * step. Live and replayed machines do this after each input, so that what stands at a point
+   * depends on the entries only, and not on when the machine was asked to run.
    */
   public static void settle(VirtualMachine machine) {
     machine.run(machine.steps());

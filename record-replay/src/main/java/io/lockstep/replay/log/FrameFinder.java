@@ -3,8 +3,10 @@ package io.lockstep.replay.log;
 import java.util.zip.CRC32C;
 
 /**
- * Looks for a frame in bytes of which the beginning is damaged. A frame's checksum covers the checksum before it, and that stands right before the frame, so a frame can
- * be recognised without what came earlier. Only used to tell a damaged tail from damage inside; what is found is never replayed.
+ * Looks for a frame in bytes of which the beginning is damaged. A frame's checksum covers the
+ * checksum before it, and that stands right before the frame, so a frame can be recognised without
+ * what came earlier. Only used to tell a damaged tail from damage inside; what is found is never
+ * replayed.
  */
 public final class FrameFinder {
   /** How far it is worth looking. */

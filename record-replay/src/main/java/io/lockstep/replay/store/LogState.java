@@ -25,7 +25,9 @@ public record LogState(
   public String toString() {
     StringBuilder out = new StringBuilder(logCase.sentence());
     if (logCase.lossy()) {
-      out.append("; the last good entry is lsn %d at execution point %d".formatted(nextLsn - 1, lastPoint));
+      out.append(
+          "; the last good entry is lsn %d at execution point %d"
+              .formatted(nextLsn - 1, lastPoint));
       if (lostBytes > 0) {
         out.append(", %d bytes behind it are lost".formatted(lostBytes));
       }

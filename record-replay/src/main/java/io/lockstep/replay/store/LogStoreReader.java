@@ -11,8 +11,9 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 
 /**
- * Reads a log from its first entry to its last sound one, and says in which {@link LogCase} it was found. Never changes a file: a torn tail is cut in the sense that
- * nothing behind it is returned. A log that is still being written can be read as far as it has come.
+ * Reads a log from its first entry to its last sound one, and says in which {@link LogCase} it was
+ * found. Never changes a file: a torn tail is cut in the sense that nothing behind it is returned.
+ * A log that is still being written can be read as far as it has come.
  */
 public final class LogStoreReader implements AutoCloseable {
   private final QueueScanner scanner;

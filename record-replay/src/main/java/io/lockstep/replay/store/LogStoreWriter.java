@@ -16,10 +16,12 @@ import net.openhft.chronicle.queue.impl.single.SingleChronicleQueue;
 import net.openhft.chronicle.queue.impl.single.SingleChronicleQueueBuilder;
 
 /**
- * Writes a log stream into a new Chronicle Queue. The queue is opened by the first {@link #write}, because the first queue of a process takes more than a second to
- * open and a machine can run meanwhile. Belongs to one thread.
+ * Writes a log stream into a new Chronicle Queue. The queue is opened by the first {@link #write},
+ * because the first queue of a process takes more than a second to open and a machine can run
+ * meanwhile. Belongs to one thread.
  *
- * <p>The queue's files are memory mapped with holes, where a full disk shows as a fault in the middle of a copy. So room is checked before, with a reserve.
+ * <p>The queue's files are memory mapped with holes, where a full disk shows as a fault in the
+ * middle of a copy. So room is checked before, with a reserve.
  */
 public final class LogStoreWriter implements FrameSink, AutoCloseable {
   private static final long RESERVE_BYTES = 64L << 20;
@@ -57,7 +59,8 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
     this.policy = policy;
     Files.createDirectories(directory);
     if (!LogStoreFiles.in(directory).isEmpty()) {
-      throw new IOException("there is a log in " + directory + " already, choose another directory");
+      throw new IOException(
+          "there is a log in " + directory + " already, choose another directory");
     }
     this.disk = Files.getFileStore(directory);
   }
@@ -79,7 +82,8 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
       failed = true;
       throw e;
     } catch (RuntimeException | InternalError e) {
-      // Chronicle wraps what the operating system says; a full disk can come as InternalError from a mapped page.
+      // Chronicle wraps what the operating system says; a full disk can come as InternalError from
+      // a mapped page.
       failed = true;
       throw new IOException("cannot write the log in %s: %s".formatted(directory, e), e);
     }
@@ -137,7 +141,8 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
   /** Forces what was written to the disk. */
   public void sync() throws IOException {
     List<Path> files = LogStoreFiles.in(directory);
-    // A file before the last one was forced when the next one began, or is forced now at the latest.
+    // A file before the last one was forced when the next one began, or is forced now at the
+    // latest.
     for (Path file : files.subList(Math.max(0, files.size() - 2), files.size())) {
       try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
         channel.force(false);

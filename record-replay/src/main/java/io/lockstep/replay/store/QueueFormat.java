@@ -3,8 +3,9 @@ package io.lockstep.replay.store;
 import net.openhft.chronicle.queue.RollCycle;
 
 /**
- * What this program's queue files look like. A queue is a directory of files {@code yyyyMMdd.cq4}, "days" from 1970-01-01 on; a day here is not time but a file of about
- * {@link #FILE_BYTES}. In a file, excerpts follow one another, each with a 4-byte little-endian header:
+ * What this program's queue files look like. A queue is a directory of files {@code yyyyMMdd.cq4},
+ * "days" from 1970-01-01 on; a day here is not time but a file of about {@link #FILE_BYTES}. In a
+ * file, excerpts follow one another, each with a 4-byte little-endian header:
  *
  * <pre>
  *  bit 31      not complete: being written, or never finished
@@ -29,7 +30,9 @@ final class QueueFormat {
   /** What is mapped, and so what a file grows by. */
   static final int BLOCK_BYTES = 1 << 20;
 
-  /** The longest excerpt that this program writes: a quarter of a block is what the queue allows. */
+  /**
+   * The longest excerpt that this program writes: a quarter of a block is what the queue allows.
+   */
   static final int EXCERPT_BYTES = 64 << 10;
 
   static final long DAY_MILLIS = 86_400_000L;

@@ -9,8 +9,9 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /**
- * Reads the bytes of the excerpts of a queue's files in order, without Chronicle and without mapping: whatever stands in the files, the answer is some bytes and an end.
- * Whether they are the right bytes is the log's own checksums' business.
+ * Reads the bytes of the excerpts of a queue's files in order, without Chronicle and without
+ * mapping: whatever stands in the files, the answer is some bytes and an end. Whether they are the
+ * right bytes is the log's own checksums' business.
  */
 final class QueueScanner implements AutoCloseable {
   private static final int PIECE_BYTES = 64 << 10;

@@ -1,6 +1,9 @@
 package io.lockstep.replay.store;
 
-/** When written frames are forced to the disk. Without force they survive the end of this process, but not a crash of the host. */
+/**
+ * When written frames are forced to the disk. Without force they survive the end of this process,
+ * but not a crash of the host.
+ */
 public enum SyncPolicy {
   /** Never: the operating system writes when it likes. */
   NEVER,

@@ -136,7 +136,9 @@ class LogStoreTest {
   @Test
   void aStreamThatIsNoLogAndOneOfAnotherVersionAreRefused() throws IOException {
     Path noLog = temp.resolve("nolog");
-    writeRaw(noLog, "what is this, if it is not a log?".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+    writeRaw(
+        noLog,
+        "what is this, if it is not a log?".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
     assertThat(read(noLog).state.logCase()).isEqualTo(LogCase.NOT_A_LOG);
   }
 
@@ -160,7 +162,10 @@ class LogStoreTest {
         .hasMessageContaining("already");
   }
 
-  /** Whatever byte changes: what is read is a beginning of what was written, and if it is not all, the case says so. */
+  /**
+   * Whatever byte changes: what is read is a beginning of what was written, and if it is not all,
+   * the case says so.
+   */
   @Test
   void aFlippedByteAnywhereInTheFileNeverGivesAWrongEntry() throws IOException {
     Path log = write(true, 12);
@@ -230,8 +235,7 @@ class LogStoreTest {
   }
 
   private static LogEntry block(long i, byte[] data) {
-    return new LogEntry.InputEntry(
-        i, new Input.BlockCompletion(1, i, Input.BlockStatus.OK, data));
+    return new LogEntry.InputEntry(i, new Input.BlockCompletion(1, i, Input.BlockStatus.OK, data));
   }
 
   private static Path dataFile(Path log) throws IOException {
@@ -272,8 +276,7 @@ class LogStoreTest {
       return entries.stream()
           .map(
               e ->
-                  e instanceof LogEntry.InputEntry i
-                          && i.input() instanceof Input.BlockCompletion b
+                  e instanceof LogEntry.InputEntry i && i.input() instanceof Input.BlockCompletion b
                       ? i.point() + " " + b.requestId() + Arrays.hashCode(b.data())
                       : e.toString())
           .toList();

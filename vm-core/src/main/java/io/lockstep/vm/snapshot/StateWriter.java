@@ -22,11 +22,36 @@ public final class StateWriter {
 
   private byte[] bytes = new byte[4096];
   private int size;
+  private String[] sectionNames = new String[32];
+  private int[] sectionStarts = new int[32];
+  private int sections;
 
   /** Starts a section; the reader must ask for the same name here. */
   public StateWriter section(String name) {
     byte[] ascii = name.getBytes(StandardCharsets.US_ASCII);
-    return putByte(ascii.length).putRaw(ascii, 0, ascii.length);
+    putByte(ascii.length).putRaw(ascii, 0, ascii.length);
+    if (sections == sectionNames.length) {
+      sectionNames = Arrays.copyOf(sectionNames, sections * 2);
+      sectionStarts = Arrays.copyOf(sectionStarts, sections * 2);
+    }
+    sectionNames[sections] = name;
+    sectionStarts[sections++] = size;
+    return this;
+  }
+
+  /** The number of sections so far. */
+  public int sections() {
+    return sections;
+  }
+
+  /** The name of section {@code n}, counted from 0. */
+  public String sectionName(int n) {
+    return sectionNames[n];
+  }
+
+  /** Where the body of section {@code n} begins. */
+  public int sectionStart(int n) {
+    return sectionStarts[n];
   }
 
   /** Appends the low 8 bits. */
@@ -90,6 +115,7 @@ public final class StateWriter {
   /** Forgets everything, keeping the buffer. */
   public void clear() {
     size = 0;
+    sections = 0;
   }
 
   /** The backing array, valid up to {@link #size} until the next put. */
