@@ -1,5 +1,22 @@
 package io.lockstep.vm.guest;
 
+import static io.lockstep.vm.guest.Frames.ETHERNET;
+import static io.lockstep.vm.guest.Frames.GUEST_IP;
+import static io.lockstep.vm.guest.Frames.GUEST_MAC;
+import static io.lockstep.vm.guest.Frames.ICMP_PROTOCOL;
+import static io.lockstep.vm.guest.Frames.IP;
+import static io.lockstep.vm.guest.Frames.OWN_IP;
+import static io.lockstep.vm.guest.Frames.OWN_MAC;
+import static io.lockstep.vm.guest.Frames.OWN_PORT;
+import static io.lockstep.vm.guest.Frames.TCP_PROTOCOL;
+import static io.lockstep.vm.guest.Frames.UDP_PROTOCOL;
+import static io.lockstep.vm.guest.Frames.checked;
+import static io.lockstep.vm.guest.Frames.ethernet;
+import static io.lockstep.vm.guest.Frames.ip;
+import static io.lockstep.vm.guest.Frames.isIp;
+import static io.lockstep.vm.guest.Frames.payload;
+import static io.lockstep.vm.guest.Frames.sum;
+import static io.lockstep.vm.guest.Frames.type;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.DataInputStream;
@@ -22,16 +39,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** The small guest's network stack, frame by frame: what a well-behaved host would never do. */
 class SmallGuestNetworkTest {
   private static final int TIMEOUT_MS = 20_000;
-  private static final int GUEST_IP = 0x0a00020f;
-  private static final int OWN_IP = 0x0a000202;
-  private static final byte[] GUEST_MAC = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
-  private static final byte[] OWN_MAC = {2, 0, 0, 0, 0, 2};
-  private static final int ETHERNET = 14;
-  private static final int IP = 20;
-  private static final int ICMP_PROTOCOL = 1;
-  private static final int TCP_PROTOCOL = 6;
-  private static final int UDP_PROTOCOL = 17;
-  private static final int OWN_PORT = 40_000;
   private static final int FIN = 1;
   private static final int SYN = 2;
   private static final int RST = 4;
@@ -227,13 +234,8 @@ class SmallGuestNetworkTest {
   // ---- frames ----
 
   private String askUdp(String text) throws IOException {
-    byte[] data = text.getBytes(StandardCharsets.US_ASCII);
-    ByteBuffer udp = ByteBuffer.allocate(8 + data.length);
-    udp.putShort((short) OWN_PORT).putShort((short) SmallGuest.PORT);
-    udp.putShort((short) udp.capacity()).putShort((short) 0).put(data);
-    send(ip(UDP_PROTOCOL, checked(udp.array(), UDP_PROTOCOL, 6)));
-    byte[] reply = payload(receive(frame -> isIp(frame, UDP_PROTOCOL)));
-    return new String(reply, 8, reply.length - 8, StandardCharsets.US_ASCII);
+    send(Frames.udp(text));
+    return Frames.udpText(receive(frame -> isIp(frame, UDP_PROTOCOL)));
   }
 
   /** A frame of noise, or a good one with noise in it; every length. */
@@ -264,43 +266,6 @@ class SmallGuestNetworkTest {
     return checked(noise, protocol, checksumAt);
   }
 
-  private static byte[] ethernet(int type, byte[] payload) {
-    ByteBuffer frame = ByteBuffer.allocate(ETHERNET + payload.length);
-    return frame.put(GUEST_MAC).put(OWN_MAC).putShort((short) type).put(payload).array();
-  }
-
-  private static byte[] ip(int protocol, byte[] payload) {
-    ByteBuffer ip = ByteBuffer.allocate(IP + payload.length);
-    ip.putShort((short) 0x4500).putShort((short) (IP + payload.length)).putInt(0);
-    ip.put((byte) 64).put((byte) protocol).putShort((short) 0).putInt(OWN_IP).putInt(GUEST_IP);
-    ip.putShort(10, (short) ~sum(0, Arrays.copyOf(ip.array(), IP))).put(payload);
-    return ethernet(0x0800, ip.array());
-  }
-
-  private static byte[] checked(byte[] payload, int protocol, int checksumAt) {
-    ByteBuffer buffer = ByteBuffer.wrap(payload).putShort(checksumAt, (short) 0);
-    byte[] pseudo =
-        ByteBuffer.allocate(12)
-            .putInt(OWN_IP)
-            .putInt(GUEST_IP)
-            .putShort((short) protocol)
-            .putShort((short) payload.length)
-            .array();
-    buffer.putShort(checksumAt, (short) ~sum(sum(0, pseudo), payload));
-    return payload;
-  }
-
-  private static int sum(int start, byte[] bytes) {
-    int sum = start;
-    for (int i = 0; i < bytes.length; i++) {
-      sum += (bytes[i] & 0xff) << (i % 2 == 0 ? 8 : 0);
-    }
-    while (sum >>> 16 != 0) {
-      sum = (sum & 0xffff) + (sum >>> 16);
-    }
-    return sum;
-  }
-
   private void send(byte[] frame) throws IOException {
     out.write(ByteBuffer.allocate(4 + frame.length).putInt(frame.length).put(frame).array());
   }
@@ -314,18 +279,5 @@ class SmallGuestNetworkTest {
         return frame;
       }
     }
-  }
-
-  private static int type(byte[] frame) {
-    return ByteBuffer.wrap(frame).getShort(12) & 0xffff;
-  }
-
-  private static boolean isIp(byte[] frame, int protocol) {
-    return type(frame) == 0x0800 && frame[ETHERNET + 9] == protocol;
-  }
-
-  private static byte[] payload(byte[] frame) {
-    int length = ByteBuffer.wrap(frame).getShort(ETHERNET + 2);
-    return Arrays.copyOfRange(frame, ETHERNET + IP, ETHERNET + length);
   }
 }
