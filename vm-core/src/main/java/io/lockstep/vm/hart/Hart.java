@@ -74,7 +74,7 @@ public final class Hart implements Stateful, TimeSource {
   long senvcfg;
   long satp;
   long stimecmp = GuestClock.NEVER;
-  long mtimecmp = GuestClock.NEVER;
+  long mtimecmp = -1;
   long cycleOffset;
   long instretOffset;
 

@@ -1,9 +1,11 @@
 package io.lockstep.vm.machine;
 
 import io.lockstep.vm.bus.Bus;
+import io.lockstep.vm.bus.MmioDevice;
 import io.lockstep.vm.device.Clint;
 import io.lockstep.vm.device.GoldfishRtc;
 import io.lockstep.vm.device.Plic;
+import io.lockstep.vm.device.PowerButton;
 import io.lockstep.vm.device.SysconPower;
 import io.lockstep.vm.device.Uart;
 import io.lockstep.vm.digest.Hash64;
@@ -59,6 +61,7 @@ public final class Machine implements VirtualMachine {
   private final Clint clint;
   private final Uart uart;
   private final GoldfishRtc rtc;
+  private final PowerButton powerButton;
   private final VirtioMmio[] virtio = new VirtioMmio[DeviceId.VIRTIO_SLOTS];
   private final Sbi sbi;
   private final Engine engine;
@@ -80,11 +83,12 @@ public final class Machine implements VirtualMachine {
     ramDigest = new RamDigest(ram);
     plic = new Plic(wire(Cause.MEI), wire(Cause.SEI));
     clint = new Clint(hart, wire(Cause.MSI), this::machineTimerChanged);
+    powerButton = new PowerButton(plic);
     uart = new Uart(plic.source(Uart.IRQ), sink);
     rtc = new GoldfishRtc(hart, config.rtcBaseNanos(), plic.source(GoldfishRtc.IRQ));
     Bus bus = new Bus();
     bus.map(SysconPower.BASE, SysconPower.LENGTH, new SysconPower(this::setPower));
-    bus.map(GoldfishRtc.BASE, GoldfishRtc.LENGTH, rtc);
+    bus.map(GoldfishRtc.BASE, GoldfishRtc.LENGTH, new RtcWindow());
     bus.map(Clint.BASE, Clint.LENGTH, clint);
     bus.map(Plic.BASE, Plic.LENGTH, plic);
     bus.map(Uart.BASE, Uart.LENGTH, uart);
@@ -124,6 +128,20 @@ public final class Machine implements VirtualMachine {
   private void setPower(Power next) {
     power = next;
     attention();
+  }
+
+  /** The RTC's registers: a write can arm an alarm that is due before the present slice ends. */
+  private final class RtcWindow implements MmioDevice {
+    @Override
+    public long read(long offset, int size) {
+      return rtc.read(offset, size);
+    }
+
+    @Override
+    public void write(long offset, int size, long value) {
+      rtc.write(offset, size, value);
+      attention();
+    }
   }
 
   private boolean supervisorCall() {
@@ -220,6 +238,7 @@ public final class Machine implements VirtualMachine {
       if (power != Power.ON) {
         return Stop.HALTED;
       }
+      rtc.checkAlarm();
       if (hart.waiting && !leaveWaiting()) {
         return stopRequested.getAndSet(false) ? Stop.REQUESTED : Stop.IDLE;
       }
@@ -236,9 +255,10 @@ public final class Machine implements VirtualMachine {
   /** Whether the hart has something to do again after WFI. */
   private boolean leaveWaiting() {
     if (!hart.wakeUpPending() && config.clock() == ClockMode.INSTRUCTIONS) {
-      long wake = hart.nextTimerTicks();
+      long wake = wakeTicks();
       if (wake != GuestClock.NEVER) {
         clock.rebase(hart.steps, wake, (1L << 32) / MachineConfig.STEPS_PER_TICK, GuestClock.NEVER);
+        rtc.checkAlarm();
       }
     }
     if (hart.wakeUpPending()) {
@@ -263,7 +283,7 @@ public final class Machine implements VirtualMachine {
 
   /** The step at which the next timer interrupt becomes pending, to be met exactly. */
   private long timerStep() {
-    long ticks = hart.nextTimerTicks();
+    long ticks = wakeTicks();
     return ticks == GuestClock.NEVER ? GuestClock.NEVER : clock.stepOf(ticks);
   }
 
@@ -299,9 +319,7 @@ public final class Machine implements VirtualMachine {
 
   private void control(Input.ControlKind kind) {
     switch (kind) {
-      case POWER_BUTTON -> {
-        // The board has no power button that stock kernels listen to; kept for boards that do.
-      }
+      case POWER_BUTTON -> powerButton.press();
       case POWER_OFF -> power = Power.OFF;
       case FLUSH_TRANSLATIONS -> engine.mmu().flush();
     }
@@ -319,7 +337,7 @@ public final class Machine implements VirtualMachine {
 
   @Override
   public long wakeTicks() {
-    return hart.nextTimerTicks();
+    return Math.min(hart.nextTimerTicks(), rtc.alarmTicks());
   }
 
   @Override
