@@ -104,7 +104,7 @@ public record RecordingInfo(
       if (!was.equals(is)) {
         throw new RecordingException(
             ("this recording was made by a machine of another kind: its %s is %s, this program's is"
-                 + " %s; replay it with the version that recorded it")
+                    + " %s; replay it with the version that recorded it")
                 .formatted(name, was, is));
       }
     }
