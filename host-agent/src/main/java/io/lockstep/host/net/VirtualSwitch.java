@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import javax.net.ssl.SSLContext;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,7 +58,7 @@ public final class VirtualSwitch implements AutoCloseable {
   private TapPort tap;
   private PcapWriter pcap;
   private Timer pcapTimer;
-  private int links;
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   private VirtualSwitch(L2Switch.Limits limits) {
     l2 = new L2Switch(limits, loop::now);
@@ -148,8 +149,6 @@ public final class VirtualSwitch implements AutoCloseable {
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }
-    links++;
-    LOG.debug("link {} of this process: {}", links, name);
     return link;
   }
 
@@ -194,6 +193,13 @@ public final class VirtualSwitch implements AutoCloseable {
 
   /** Runs something on the loop and waits for it. */
   <T> T onLoop(LoopTask<T> task) throws IOException {
+    if (closed.get()) {
+      throw new IOException("the switch is closed");
+    }
+    return ask(task);
+  }
+
+  private <T> T ask(LoopTask<T> task) throws IOException {
     CompletableFuture<T> result = new CompletableFuture<>();
     loop.execute(
         () -> {
@@ -219,8 +225,11 @@ public final class VirtualSwitch implements AutoCloseable {
   /** Closes ports, forwards and the thread. */
   @Override
   public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
     try {
-      onLoop(
+      ask(
           () -> {
             closeOnLoop();
             return null;

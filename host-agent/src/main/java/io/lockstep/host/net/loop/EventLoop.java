@@ -129,6 +129,8 @@ public final class EventLoop implements Executor, AutoCloseable {
         runTasks();
         finishTurn();
       }
+      // Someone may wait for what was asked before the end.
+      runTasks();
     } catch (IOException | ClosedSelectorException e) {
       LOG.error("network loop {} ended: {}", thread.getName(), e.toString());
     }
