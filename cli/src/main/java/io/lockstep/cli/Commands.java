@@ -10,7 +10,8 @@ import java.util.List;
  * add it here. Throw a {@link UserError} for what the user can put right.
  */
 final class Commands {
-  static final List<Class<?>> ALL = List.of(SwitchCommand.class, TrainCommand.class);
+  static final List<Class<?>> ALL =
+      List.of(RunCommand.class, SwitchCommand.class, TrainCommand.class);
 
   private Commands() {}
 }

@@ -101,6 +101,11 @@ public final class Uart implements MmioDevice, Stateful {
     update();
   }
 
+  /** Bytes that the guest has not read yet. */
+  public int backlog() {
+    return fifo.size() + backlog.size();
+  }
+
   @Override
   public long read(long offset, int size) {
     boolean dlab = (lcr & LCR_DLAB) != 0;

@@ -31,6 +31,7 @@ import io.lockstep.vm.port.OutputSink;
 import io.lockstep.vm.snapshot.StateFormatException;
 import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
+import io.lockstep.vm.virtio.VirtioConsole;
 import io.lockstep.vm.virtio.VirtioMmio;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -328,6 +329,17 @@ public final class Machine implements VirtualMachine {
   @Override
   public boolean isIdle() {
     return hart.waiting && !hart.wakeUpPending();
+  }
+
+  @Override
+  public int consoleBacklog(int device) {
+    if (device == DeviceId.UART) {
+      return uart.backlog();
+    }
+    int slot = DeviceId.slot(device);
+    return slot >= 0 && slot < virtio.length && virtio[slot].device() instanceof VirtioConsole c
+        ? c.backlog()
+        : 0;
   }
 
   @Override

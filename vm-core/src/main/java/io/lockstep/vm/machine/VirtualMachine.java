@@ -71,6 +71,16 @@ public interface VirtualMachine {
   /** Whether the guest waits for an interrupt (WFI) with none pending. */
   boolean isIdle();
 
+  /**
+   * How many typed bytes a console's device keeps because the guest has not read them yet. It keeps
+   * a bounded number and drops the rest, so whoever types much asks in between.
+   *
+   * @param device a {@link io.lockstep.vm.port.DeviceId}
+   */
+  default int consoleBacklog(int device) {
+    return 0;
+  }
+
   /** The guest's clock at the present point, in ticks of {@link MachineConfig#TIMEBASE_HZ}. */
   long ticks();
 

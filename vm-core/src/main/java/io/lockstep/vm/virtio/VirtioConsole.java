@@ -40,6 +40,11 @@ public final class VirtioConsole extends VirtioDevice {
     this.sink = sink;
   }
 
+  /** Bytes that the guest has not read yet. */
+  public int backlog() {
+    return backlog.size();
+  }
+
   @Override
   int type() {
     return 3;

@@ -1,0 +1,93 @@
+package io.lockstep.cli;
+
+import io.lockstep.host.vm.LiveVm;
+import io.lockstep.host.vm.SetupException;
+import io.lockstep.host.vm.VmSpec;
+import io.lockstep.replay.live.VcpuEnd;
+import io.lockstep.vm.machine.VirtualMachine.Power;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code lockstep run}: one virtual machine, unprotected, with its console on the terminal. */
+@Command(
+    name = "run",
+    description = "Run a virtual machine, with its console on this terminal.",
+    footer = {
+      "",
+      "On a terminal every key goes to the guest, also Ctrl-C. Ctrl-A x stops the machine, Ctrl-A"
+          + " h",
+      "shows the other keys. If the input is a file or a pipe, it is typed into the guest, and its",
+      "end does not stop the machine.",
+      "",
+      "Exit status: 0 when the guest powers off or is stopped with Ctrl-A x, 1 when it reports a",
+      "failure or cannot be started, 2 wrong usage; stopped by a signal 128 + its number.",
+      "",
+      "Examples:",
+      "  lockstep run",
+      "      the built-in small guest",
+      "  lockstep run --image guests/mini --memory 512M",
+      "      Debian, from an image made by 'lockstep image build guests/mini'",
+      "  lockstep run --kernel Image --initrd initrd.img --append 'quiet' --disk root.img"
+    })
+final class RunCommand implements Callable<Integer> {
+  @Spec private CommandSpec command;
+
+  @Mixin private VmOptions options;
+
+  @Option(
+      names = "--console-log",
+      paramLabel = "FILE",
+      description = "Also write what the guest's console shows to this file.")
+  private Path consoleLog;
+
+  @Option(
+      names = "--no-reboot",
+      description = "When the guest reboots, end instead of starting it again.")
+  private boolean noReboot;
+
+  @Option(
+      names = "--stats",
+      description = "When the machine ends, print what it has done to standard error.")
+  private boolean stats;
+
+  @Override
+  public Integer call() {
+    VmSpec spec = options.toSpec();
+    PrintWriter err = command.commandLine().getErr();
+    try (VmSession session = VmSession.open(spec, options.netOpener(), consoleLog, err)) {
+      return runUntilOff(session);
+    } catch (SetupException e) {
+      throw new UserError(e.getMessage(), e);
+    }
+  }
+
+  private int runUntilOff(VmSession session) throws SetupException {
+    while (true) {
+      LiveVm vm = session.parts().powerOn();
+      VcpuEnd end = session.run(vm);
+      if (stats) {
+        session.tell(RunStats.of(vm));
+      }
+      switch (end) {
+        case VcpuEnd.Stopped _ -> {
+          return ExitStatus.OK;
+        }
+        case VcpuEnd.Halted halted -> {
+          if (halted.power() == Power.FAILED) {
+            session.tell("the guest has switched itself off and reported a failure.");
+            return ExitStatus.FAILURE;
+          }
+          if (halted.power() != Power.REBOOT || noReboot) {
+            return ExitStatus.OK;
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,161 @@
+package io.lockstep.cli;
+
+import io.lockstep.cli.console.ConsoleSession;
+import io.lockstep.cli.console.EscapeKeys;
+import io.lockstep.host.vm.HostFiles;
+import io.lockstep.host.vm.LiveVm;
+import io.lockstep.host.vm.SetupException;
+import io.lockstep.host.vm.VmParts;
+import io.lockstep.host.vm.VmSpec;
+import io.lockstep.replay.live.VcpuEnd;
+import io.lockstep.vm.port.Input;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A virtual machine in this process and its user: console on the terminal, escape keys, signals.
+ * However the process ends, the machine is stopped, its disks are brought up to date, and the
+ * terminal is given back; all but a kill -9 and a crash of the JVM, after which interactive shells
+ * reset the terminal themselves.
+ */
+final class VmSession implements AutoCloseable {
+  private static final long SIGNAL_WAIT_SECONDS = 10;
+
+  private final PrintWriter messages;
+  private final ConsoleSession console;
+  private final VmParts parts;
+  private final CountDownLatch closed = new CountDownLatch(1);
+  private final Thread onSignal = new Thread(this::endBySignal, "vm-shutdown");
+
+  // Guarded by this.
+  private LiveVm current;
+  private boolean started;
+  private boolean ending;
+
+  private VmSession(PrintWriter messages, ConsoleSession console, VmParts parts) {
+    this.messages = messages;
+    this.console = console;
+    this.parts = parts;
+  }
+
+  /**
+   * Opens all that the machine needs.
+   *
+   * @param consoleLog gets a copy of the console's output; null for none
+   * @param messages where to write to the user
+   */
+  static VmSession open(VmSpec spec, VmParts.NetOpener net, Path consoleLog, PrintWriter messages)
+      throws SetupException {
+    ConsoleSession console = new ConsoleSession(openLog(consoleLog));
+    boolean done = false;
+    try {
+      VmParts parts = VmParts.open(spec, VmParts.DiskOpener.FILES, net, console.console());
+      VmSession session = new VmSession(messages, console, parts);
+      Runtime.getRuntime().addShutdownHook(session.onSignal);
+      done = true;
+      return session;
+    } finally {
+      if (!done) {
+        console.close();
+      }
+    }
+  }
+
+  private static OutputStream openLog(Path file) throws SetupException {
+    if (file == null) {
+      return null;
+    }
+    try {
+      return Files.newOutputStream(file);
+    } catch (IOException e) {
+      throw new SetupException(
+          "The console log %s cannot be written: %s.".formatted(file, HostFiles.reason(e)), e);
+    }
+  }
+
+  /** What the machine holds of its host. */
+  VmParts parts() {
+    return parts;
+  }
+
+  /** Runs one life of the machine on the calling thread. */
+  VcpuEnd run(LiveVm vm) {
+    boolean first;
+    synchronized (this) {
+      if (ending) {
+        return new VcpuEnd.Stopped(vm.machine().steps());
+      }
+      current = vm;
+      first = !started;
+      started = true;
+    }
+    if (first) {
+      if (console.isInteractive()) {
+        tell("Ctrl-A x stops the machine, Ctrl-A h shows the other keys.");
+      }
+      console.start(device -> current().consoleBacklog(device), this::obey);
+    }
+    return vm.run();
+  }
+
+  private synchronized LiveVm current() {
+    return current;
+  }
+
+  private void obey(EscapeKeys.Command key) {
+    switch (key) {
+      case QUIT -> stop();
+      case POWER_BUTTON ->
+          current().loop().offer(new Input.Control(Input.ControlKind.POWER_BUTTON));
+      case STATS -> tell(RunStats.of(current()));
+      case HELP -> tell(EscapeKeys.HELP);
+    }
+  }
+
+  /** Ends the machine between two steps; {@link #run} returns soon, or will as soon as called. */
+  void stop() {
+    synchronized (this) {
+      ending = true;
+    }
+    LiveVm vm = current();
+    if (vm != null) {
+      vm.loop().stop(null);
+    }
+  }
+
+  /** Writes a line to the user. */
+  void tell(String line) {
+    messages.println("lockstep: " + line);
+    messages.flush();
+  }
+
+  /** In a shutdown hook: the JVM ends when this returns. */
+  private void endBySignal() {
+    stop();
+    try {
+      if (!closed.await(SIGNAL_WAIT_SECONDS, TimeUnit.SECONDS)) {
+        console.close();
+      }
+    } catch (InterruptedException e) {
+      console.close();
+    }
+  }
+
+  /** Ends all I/O and gives the terminal back. */
+  @Override
+  public void close() {
+    parts.close();
+    console.close();
+    closed.countDown();
+    try {
+      Runtime.getRuntime().removeShutdownHook(onSignal);
+    } catch (IllegalStateException e) {
+      // It is running.
+    }
+  }
+}
