@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 
 /**
  * Puts the root file system of an appliance together: the kernel modules it needs, the packages, BusyBox for what they
@@ -32,6 +33,10 @@ final class Appliance {
           "usr/share/initramfs-tools/", "usr/share/gtk-doc/", "usr/share/doc-base/", "boot/");
   /** Programs that the kernel and others call by an absolute path in {@code /sbin}. */
   private static final List<String> CALLED_IN_SBIN = List.of("init", "modprobe", "ip", "ifconfig", "sysctl", "getty");
+
+  /** A compiler's debugging aids: a hundred megabytes of memory that hardly anyone would miss. */
+  private static final Pattern RARELY_USED =
+      Pattern.compile("usr/bin/.*lto-dump.*|usr/lib/gcc/.*/lib(?:a|hwa|l|t|ub)san\\.a");
 
   private static final String DOCUMENTS = "usr/share/doc/";
   private static final String MODULE_ROOT = "usr/lib/modules/";
@@ -97,7 +102,8 @@ final class Appliance {
 
   private static Predicate<String> wanted() {
     return path ->
-        UNWANTED.stream().noneMatch(prefix -> (path + "/").startsWith(prefix))
+        !RARELY_USED.matcher(path).matches()
+            && UNWANTED.stream().noneMatch(prefix -> (path + "/").startsWith(prefix))
             && (!path.startsWith(DOCUMENTS) || path.endsWith("/copyright"));
   }
 

@@ -168,9 +168,9 @@ public final class ImageBuilder {
     return Files.size(file);
   }
 
-  /** While the kernel unpacks the archive both are in memory, and its file system may take half of the memory. */
+  /** While the kernel unpacks the archive both are in memory, and its file system may take half of what is left. */
   private static int applianceMemory(long initrdSize) {
-    long needed = initrdSize * 23 / 10 / MIB + 160;
+    long needed = 3 * initrdSize / MIB + 160;
     return (int) Math.max(LEAST_MEMORY_MIB, (needed + 63) / 64 * 64);
   }
 
