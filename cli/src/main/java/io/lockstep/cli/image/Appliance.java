@@ -5,7 +5,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
@@ -39,7 +38,6 @@ final class Appliance {
       Pattern.compile("usr/bin/.*lto-dump.*|usr/lib/gcc/.*/lib(?:a|hwa|l|t|ub)san\\.a");
 
   private static final String DOCUMENTS = "usr/share/doc/";
-  private static final String MODULE_ROOT = "usr/lib/modules/";
 
   private final FileTree tree = new FileTree(0);
   private final Spool spool;
@@ -55,42 +53,17 @@ final class Appliance {
     }
   }
 
-  /** The kernel of a kernel package as it is in the package; its modules, as far as named, go into the appliance. */
-  byte[] addKernel(DebPackage kernel, List<String> modules) throws ImageException, IOException {
-    var unpacked = new FileTree(0);
-    new DebArchive(kernel.file()).unpack(unpacked, spool, path -> true);
-    Map.Entry<String, FileTree.Regular> image =
-        unpacked.filesBelow("boot").entrySet().stream()
-            .filter(file -> file.getKey().startsWith("boot/vmlinu"))
-            .findFirst()
-            .orElseThrow(() -> new ImageException("The package " + kernel.name() + " has no kernel in /boot."));
-    String release = image.getKey().substring(image.getKey().indexOf('-') + 1);
-    tree.setTime(image.getValue().time());
-    addModules(unpacked, release, modules);
-    return image.getValue().content().bytes();
-  }
-
-  private void addModules(FileTree unpacked, String release, List<String> names) throws ImageException, IOException {
-    String directory = MODULE_ROOT + release + "/";
-    if (!unpacked.exists(directory)) {
-      directory = "lib/modules/" + release + "/"; // Where it was before Debian 13.
-    }
-    var files = new TreeMap<String, FileTree.Regular>();
-    for (Map.Entry<String, FileTree.Regular> file : unpacked.filesBelow(directory).entrySet()) {
-      files.put(file.getKey().substring(directory.length()), file.getValue());
-    }
-    FileTree.Regular builtIn = files.get("modules.builtin");
-    var modules =
-        new KernelModules(
-            files, builtIn == null ? "" : new String(builtIn.content().bytes(), StandardCharsets.UTF_8));
+  /** Adds the modules named and those they need. */
+  void addModules(KernelPackage kernel, List<String> names) throws ImageException, IOException {
+    tree.setTime(kernel.time());
+    String directory = KernelPackage.MODULE_ROOT + kernel.release() + "/";
+    var modules = new KernelModules(kernel.modules(), kernel.builtIn());
     List<KernelModules.Module> closure = modules.closure(names);
     for (KernelModules.Module module : closure) {
-      tree.file(MODULE_ROOT + release + "/" + module.path(), 0644, Content.of(module.bytes()));
+      tree.file(directory + module.path(), 0644, Content.of(module.bytes()));
     }
-    tree.file(MODULE_ROOT + release + "/modules.dep", 0644, modules.dependencyFile(closure));
-    if (builtIn != null) {
-      tree.file(MODULE_ROOT + release + "/modules.builtin", 0644, builtIn.content());
-    }
+    tree.file(directory + "modules.dep", 0644, modules.dependencyFile(closure));
+    tree.file(directory + "modules.builtin", 0644, kernel.builtIn());
   }
 
   /** Unpacks a package, without its documentation. */

@@ -2,12 +2,12 @@ package io.lockstep.cli.image;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HexFormat;
@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -63,7 +64,7 @@ final class AptWorkspace {
   }
 
   private static String shortDigest(String text) {
-    return HexFormat.of().formatHex(sha256().digest(text.getBytes(StandardCharsets.UTF_8)), 0, 6);
+    return HexFormat.of().formatHex(Digests.sha256().digest(text.getBytes(StandardCharsets.UTF_8)), 0, 6);
   }
 
   /** The host's {@code Acquire} settings, in apt.conf(5) syntax. */
@@ -207,20 +208,39 @@ final class AptWorkspace {
     return AptSourcesParser.stanzas(result.output());
   }
 
-  /** Downloads what the cache does not have and verifies every file's checksum. */
-  List<DebPackage> download(Collection<String> packages) throws ImageException, IOException {
+  /**
+   * Downloads what the cache does not have and verifies every file's checksum.
+   *
+   * @param packages as {@code name} or {@code name=version}
+   * @return the file of each of them
+   */
+  Map<String, DebPackage> download(Collection<String> packages) throws ImageException, IOException {
     Path archives = root.resolve("archives");
-    var wanted = new LinkedHashMap<String, DebPackage>();
+    var found = new TreeMap<String, DebPackage>();
     for (Map<String, String> stanza : show(packages)) {
       DebPackage deb = cached(archives, stanza);
-      wanted.putIfAbsent(deb.name(), deb);
+      found.putIfAbsent(deb.name(), deb);
+      found.putIfAbsent(deb.name() + "=" + deb.version(), deb);
     }
+    var wanted = new LinkedHashMap<String, DebPackage>();
+    for (String name : packages) {
+      DebPackage deb = found.get(name);
+      if (deb == null) {
+        throw new ImageException("apt did not deliver " + name + "; run the build again.");
+      }
+      wanted.put(name, deb);
+    }
+    fetch(archives, wanted);
+    return wanted;
+  }
+
+  private void fetch(Path archives, Map<String, DebPackage> wanted) throws ImageException, IOException {
     long total = wanted.values().stream().mapToLong(DebPackage::size).sum();
     try (var step = progress.step("Packages (" + wanted.size() + ")", total)) {
       Thread watcher = Thread.ofVirtual().start(() -> watch(archives, wanted.values(), step));
       try {
         var arguments = new ArrayList<>(List.of("-q", "download"));
-        arguments.addAll(packages);
+        arguments.addAll(wanted.keySet());
         HostCommand.Result result = apt("apt-get", arguments).in(archives).run();
         if (!result.succeeded()) {
           throw new ImageException(AptTrouble.in(result.errors(), suite, mirror.address()).sentence());
@@ -233,7 +253,6 @@ final class AptWorkspace {
       }
       step.at(total);
     }
-    return List.copyOf(wanted.values());
   }
 
   private static DebPackage cached(Path archives, Map<String, String> stanza) {
@@ -279,9 +298,9 @@ final class AptWorkspace {
     if (!Files.exists(deb.file())) {
       throw new ImageException("apt did not deliver " + deb.file().getFileName() + "; run the build again.");
     }
-    MessageDigest digest = sha256();
+    MessageDigest digest = Digests.sha256();
     try (InputStream in = new DigestInputStream(Files.newInputStream(deb.file()), digest)) {
-      in.transferTo(java.io.OutputStream.nullOutputStream());
+      in.transferTo(OutputStream.nullOutputStream());
     }
     if (!HexFormat.of().formatHex(digest.digest()).equals(deb.sha256())) {
       Files.delete(deb.file());
@@ -292,13 +311,5 @@ final class AptWorkspace {
 
   private HostCommand apt(String program, List<String> arguments) {
     return new HostCommand(program, arguments).with("APT_CONFIG", configuration.toString());
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
-    }
   }
 }

@@ -142,7 +142,8 @@ final class AtomicDirectory implements AutoCloseable {
     }
   }
 
-  private static void deleteTree(Path directory) throws IOException {
+  /** Removes a directory and all in it; what vanishes meanwhile is no error. */
+  static void deleteTree(Path directory) throws IOException {
     Files.walkFileTree(
         directory,
         new SimpleFileVisitor<>() {

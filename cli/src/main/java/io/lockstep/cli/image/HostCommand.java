@@ -1,8 +1,10 @@
 package io.lockstep.cli.image;
 
+import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -93,10 +95,9 @@ final class HostCommand {
   Result lines(Consumer<String> line) throws ImageException, IOException {
     return run(
         output -> {
-          try (var reader = new java.io.BufferedReader(new java.io.InputStreamReader(output, StandardCharsets.UTF_8))) {
-            for (String text = reader.readLine(); text != null; text = reader.readLine()) {
-              line.accept(text);
-            }
+          var reader = new BufferedReader(new InputStreamReader(output, StandardCharsets.UTF_8));
+          for (String text = reader.readLine(); text != null; text = reader.readLine()) {
+            line.accept(text);
           }
         });
   }

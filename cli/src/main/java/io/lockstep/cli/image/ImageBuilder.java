@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -18,6 +19,10 @@ import java.util.TreeMap;
 public final class ImageBuilder {
   private static final String CONSOLE = "console=ttyS0 earlycon=sbi";
   private static final List<String> REAL_SHELLS = List.of("bash", "dash");
+
+  /** The root's device, and the name that the network configuration in the guest expects. */
+  private static final String FULL_APPEND = " root=/dev/vda net.ifnames=0";
+
   private static final long MIB = 1L << 20;
   private static final int LEAST_MEMORY_MIB = 256;
   private static final int FULL_MEMORY_MIB = 1024;
@@ -51,7 +56,6 @@ public final class ImageBuilder {
     byte[] sshKeys = sshKeys(request.sshKey());
     try (var output = new AtomicDirectory(request.directory())) {
       ImageManifest manifest = fill(output.work(), request, sshKeys);
-      manifest.write(output.work());
       output.commit();
       return manifest;
     }
@@ -100,63 +104,127 @@ public final class ImageBuilder {
         FileLock held = lock(lockFile)) {
       downloads = download(request);
     }
+    ImageManifest manifest;
     try (var spool = new Spool(work.resolve("spool"))) {
-      return writeAppliance(work, request, downloads, spool, sshKeys);
+      manifest = write(work, request, downloads, spool, sshKeys);
+    }
+    manifest.write(work);
+    if (request.full() && request.configureNow()) {
+      configure(work);
+    }
+    return manifest;
+  }
+
+  private void configure(Path work) throws ImageException, IOException {
+    if (SecondStage.possible()) {
+      SecondStage.run(work, progress);
+    } else {
+      progress.say("The guest configures its packages on its first start, which will take some minutes.");
     }
   }
 
-  /** The packages of an image: the kernel, and what goes into the appliance. */
-  private record Downloads(DebPackage kernel, List<DebPackage> appliance) {}
+  /**
+   * The packages of an image.
+   *
+   * @param appliance what goes into the initial RAM file system
+   * @param system what goes onto the disk of a full system; empty without one
+   */
+  private record Downloads(
+      DebianMirror mirror, DebPackage kernel, List<DebPackage> appliance, List<DebPackage> system) {}
 
   private Downloads download(ImageRequest request) throws ImageException, IOException {
-    AptWorkspace apt = AptWorkspace.open(cache, request.suite(), mirror(request), progress);
+    DebianMirror mirror = mirror(request);
+    AptWorkspace apt = AptWorkspace.open(cache, request.suite(), mirror, progress);
     apt.update();
-    var assumed = new ArrayList<>(Appliance.ONLY_FOR_SCRIPTS);
-    assumed.removeAll(request.include());
-    apt.assume(assumed);
     String kernelName = apt.kernelPackage();
-    var wanted = new ArrayList<>(List.of("busybox-static"));
-    if (!request.include().isEmpty()) {
-      // BusyBox's shell runs its own awk, gzip and so on even where a package brings the real ones.
-      wanted.addAll(REAL_SHELLS);
-      wanted.addAll(request.include());
-    }
-    var names = new ArrayList<String>(List.of(kernelName));
-    names.addAll(apt.resolve(wanted));
-    var packages = new ArrayList<>(apt.download(names));
-    DebPackage kernel = find(packages, kernelName);
-    packages.remove(kernel);
-    return new Downloads(kernel, packages);
+    List<String> appliance = applianceClosure(apt, request.full() ? List.of() : request.include());
+    List<String> system = request.full() ? systemClosure(apt, request.include()) : List.of();
+
+    var names = new LinkedHashSet<String>(List.of(kernelName));
+    names.addAll(appliance);
+    names.addAll(system);
+    Map<String, DebPackage> files = apt.download(names);
+    return new Downloads(mirror, files.get(kernelName), select(files, appliance), select(files, system));
   }
 
-  private ImageManifest writeAppliance(
-      Path work, ImageRequest request, Downloads downloads, Spool spool, byte[] sshKeys)
+  private static List<String> applianceClosure(AptWorkspace apt, List<String> include)
       throws ImageException, IOException {
-    DebPackage kernel = downloads.kernel();
+    var wanted = new ArrayList<>(List.of("busybox-static"));
+    if (!include.isEmpty()) {
+      // BusyBox's shell runs its own awk, gzip and so on even where a package brings the real ones.
+      wanted.addAll(REAL_SHELLS);
+      wanted.addAll(include);
+    }
+    var assumed = new ArrayList<>(Appliance.ONLY_FOR_SCRIPTS);
+    assumed.removeAll(include);
+    apt.assume(assumed);
+    return apt.resolve(wanted);
+  }
+
+  private static List<String> systemClosure(AptWorkspace apt, List<String> include) throws ImageException, IOException {
+    var wanted = new ArrayList<>(FullSystem.PACKAGES);
+    wanted.addAll(include);
+    apt.assume(List.of());
+    return apt.resolve(wanted);
+  }
+
+  private static List<DebPackage> select(Map<String, DebPackage> files, List<String> names) throws ImageException {
+    var selected = new ArrayList<DebPackage>();
+    for (String name : names) {
+      selected.add(files.get(name));
+    }
+    return selected;
+  }
+
+  private ImageManifest write(Path work, ImageRequest request, Downloads downloads, Spool spool, byte[] sshKeys)
+      throws ImageException, IOException {
     var appliance = new Appliance(spool);
     var modules = new ArrayList<>(Appliance.MODULES);
     modules.addAll(request.modules());
+    KernelPackage kernel;
     try (var step = progress.step("Unpacking")) {
-      step.doing(kernel.name());
-      Files.write(work.resolve(ImageManifest.KERNEL), LinuxImage.flat(appliance.addKernel(kernel, modules)));
+      step.doing(downloads.kernel().name());
+      kernel = KernelPackage.unpack(downloads.kernel(), spool);
+      Files.write(work.resolve(ImageManifest.KERNEL), LinuxImage.flat(kernel.image().bytes()));
+      appliance.addModules(kernel, modules);
       for (DebPackage deb : downloads.appliance()) {
         step.doing(deb.name());
         appliance.addPackage(deb);
       }
-      appliance.complete(request.suite(), sshKeys);
+      appliance.complete(request.suite(), request.full() ? new byte[0] : sshKeys);
     }
     long size = writeInitrd(appliance.tree(), work.resolve(ImageManifest.INITRD));
-    var packages = new ArrayList<>(downloads.appliance());
-    packages.add(kernel);
+    if (request.full()) {
+      writeSystem(work, request, downloads, kernel, spool, sshKeys);
+    }
+    var contents = new ArrayList<>(request.full() ? downloads.system() : downloads.appliance());
+    contents.add(downloads.kernel());
     return new ImageManifest(
-        request.suite(), kernel.version(), Optional.empty(), CONSOLE, applianceMemory(size), versions(packages));
+        request.suite(),
+        downloads.kernel().version(),
+        request.full() ? Optional.of(ImageManifest.DISK) : Optional.empty(),
+        request.full() ? CONSOLE + FULL_APPEND : CONSOLE,
+        request.full() ? FULL_MEMORY_MIB : applianceMemory(size),
+        versions(contents));
   }
 
-  private static DebPackage find(List<DebPackage> packages, String name) throws ImageException {
-    return packages.stream()
-        .filter(deb -> deb.name().equals(name))
-        .findFirst()
-        .orElseThrow(() -> new ImageException("apt did not deliver " + name + "; run the build again."));
+  private void writeSystem(
+      Path work, ImageRequest request, Downloads downloads, KernelPackage kernel, Spool spool, byte[] sshKeys)
+      throws ImageException, IOException {
+    var system = new FullSystem(spool);
+    try (var step = progress.step("Unpacking the system")) {
+      system.addModules(kernel);
+      for (DebPackage deb : downloads.system()) {
+        step.doing(deb.name());
+        system.addPackage(deb);
+      }
+      system.complete(downloads.mirror(), sshKeys);
+    }
+    Path staging = work.resolve("staging");
+    try (var step = progress.step("Writing the disk image", system.tree().contentSize())) {
+      Ext4Image.of(system.tree(), work.resolve(ImageManifest.DISK), request.diskSize(), staging, step);
+      AtomicDirectory.deleteTree(staging);
+    }
   }
 
   private long writeInitrd(FileTree tree, Path file) throws IOException {

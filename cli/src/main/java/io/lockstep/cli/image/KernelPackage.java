@@ -1,0 +1,47 @@
+package io.lockstep.cli.image;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * An unpacked kernel package.
+ *
+ * @param release what {@code uname -r} says when it runs
+ * @param image the kernel as it is in the package
+ * @param modules the modules and their lists, by path relative to the kernel's module directory
+ * @param time when the kernel was made, in seconds since 1970
+ */
+record KernelPackage(String release, Content image, Map<String, FileTree.Regular> modules, long time) {
+  /** Where modules belong in a guest, followed by the release. */
+  static final String MODULE_ROOT = "usr/lib/modules/";
+
+  /** Where packages before Debian 13 have them. */
+  private static final String OLD_MODULE_ROOT = "lib/modules/";
+
+  private static final String IMAGE_PREFIX = "boot/vmlinu";
+
+  static KernelPackage unpack(DebPackage deb, Spool spool) throws ImageException, IOException {
+    var unpacked = new FileTree(0);
+    new DebArchive(deb.file()).unpack(unpacked, spool, path -> true);
+    Map.Entry<String, FileTree.Regular> image =
+        unpacked.filesBelow("boot").entrySet().stream()
+            .filter(file -> file.getKey().startsWith(IMAGE_PREFIX))
+            .findFirst()
+            .orElseThrow(() -> new ImageException("The package " + deb.name() + " has no kernel in /boot."));
+    String release = image.getKey().substring(image.getKey().indexOf('-') + 1);
+    var modules = new TreeMap<String, FileTree.Regular>();
+    for (String root : new String[] {OLD_MODULE_ROOT, MODULE_ROOT}) {
+      String directory = root + release + "/";
+      unpacked.filesBelow(directory).forEach((path, file) -> modules.put(path.substring(directory.length()), file));
+    }
+    return new KernelPackage(release, image.getValue().content(), modules, image.getValue().time());
+  }
+
+  /** The list of what is built in and therefore has no module; empty if the package has none. */
+  String builtIn() throws IOException {
+    FileTree.Regular list = modules.get("modules.builtin");
+    return list == null ? "" : new String(list.content().bytes(), StandardCharsets.UTF_8);
+  }
+}
