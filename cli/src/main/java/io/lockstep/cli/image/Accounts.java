@@ -6,23 +6,29 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The users and groups of an appliance: root, nobody, Debian's fixed groups that device nodes need, and those that the
- * packages ask for. Scripts are not run, so the requests are read from them: {@code adduser --system} and sysusers.d(5).
+ * The users and groups of an appliance: root, nobody, Debian's fixed groups that device nodes need,
+ * and those that the packages ask for. Scripts are not run, so the requests are read from them:
+ * {@code adduser --system} and sysusers.d(5).
  */
 final class Accounts {
   private static final int FIRST_SYSTEM_ID = 100;
 
   /** Fixed numbers of Debian's base-passwd. */
   private static final Map<String, Integer> FIXED_GROUPS =
-      Map.of("root", 0, "daemon", 1, "tty", 5, "disk", 6, "dialout", 20, "utmp", 43, "shadow", 42, "nogroup", 65534);
+      Map.of(
+          "root", 0, "daemon", 1, "tty", 5, "disk", 6, "dialout", 20, "utmp", 43, "shadow", 42,
+          "nogroup", 65534);
 
-  private static final Pattern ASSIGNMENT = Pattern.compile("(?m)^\\s*([A-Z_]+)=\"?([a-z_][a-z0-9_-]*)\"?\\s*$");
+  private static final Pattern ASSIGNMENT =
+      Pattern.compile("(?m)^\\s*([A-Z_]+)=\"?([a-z_][a-z0-9_-]*)\"?\\s*$");
   private static final Pattern VARIABLE = Pattern.compile("\\$\\{?([A-Z_]+)}?");
-  private static final Pattern ADDUSER = Pattern.compile("\\b(?:adduser|useradd)\\b([^\\n;|&>]*--system[^\\n;|&>]*)");
+  private static final Pattern ADDUSER =
+      Pattern.compile("\\b(?:adduser|useradd)\\b([^\\n;|&>]*--system[^\\n;|&>]*)");
   private static final Pattern HOME = Pattern.compile("--home(?:-dir)?[ =](\\S+)");
   private static final Pattern USER_NAME = Pattern.compile("[a-z_][a-z0-9_-]{0,31}");
   private static final Pattern SYSUSERS =
-      Pattern.compile("(?m)^[ugr]!?\\s+(\\S+)\\s+(\\S+)(?:\\s+(?:\"[^\"]*\"|\\S+)(?:\\s+(\\S+))?)?");
+      Pattern.compile(
+          "(?m)^[ugr]!?\\s+(\\S+)\\s+(\\S+)(?:\\s+(?:\"[^\"]*\"|\\S+)(?:\\s+(\\S+))?)?");
 
   private record User(int id, String home) {}
 
@@ -49,7 +55,9 @@ final class Accounts {
       String arguments =
           VARIABLE
               .matcher(commands.group(1))
-              .replaceAll(use -> Matcher.quoteReplacement(variables.getOrDefault(use.group(1), use.group())))
+              .replaceAll(
+                  use ->
+                      Matcher.quoteReplacement(variables.getOrDefault(use.group(1), use.group())))
               .replace("\"", "")
               .replace("'", "")
               .strip();
@@ -77,17 +85,24 @@ final class Accounts {
   }
 
   private void addUser(String name, String home) {
-    if (USER_NAME.matcher(name).matches() && !name.equals("root") && !name.equals("nobody") && !users.containsKey(name)) {
-      int id = groups.computeIfAbsent(name, unused -> nextId++);
+    if (USER_NAME.matcher(name).matches()
+        && !name.equals("root")
+        && !name.equals("nobody")
+        && !users.containsKey(name)) {
+      int id = groups.computeIfAbsent(name, _ -> nextId++);
       users.put(name, new User(id, home));
     }
   }
 
   String passwd() {
-    var text = new StringBuilder("root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n");
+    var text =
+        new StringBuilder(
+            "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n");
     users.forEach(
         (name, user) ->
-            text.append("%s:x:%d:%d::%s:/usr/sbin/nologin\n".formatted(name, user.id(), user.id(), user.home())));
+            text.append(
+                "%s:x:%d:%d::%s:/usr/sbin/nologin\n"
+                    .formatted(name, user.id(), user.id(), user.home())));
     return text.append("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n").toString();
   }
 

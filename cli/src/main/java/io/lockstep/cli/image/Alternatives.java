@@ -6,11 +6,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The links that packages ask update-alternatives for ({@code cc}, {@code awk}, {@code editor}), read from their
- * scripts. Of several candidates the one with the highest priority wins, as in its automatic mode.
+ * The links that packages ask update-alternatives for ({@code cc}, {@code awk}, {@code editor}),
+ * read from their scripts. Of several candidates the one with the highest priority wins, as in its
+ * automatic mode.
  */
 final class Alternatives {
-  private static final Pattern INSTALL = Pattern.compile("--install\\s+(/\\S+)\\s+(\\S+)\\s+(/\\S+)\\s+(\\d+)");
+  private static final Pattern INSTALL =
+      Pattern.compile("--install\\s+(/\\S+)\\s+(\\S+)\\s+(/\\S+)\\s+(\\d+)");
   private static final Pattern SLAVE = Pattern.compile("--slave\\s+(/\\S+)\\s+(\\S+)\\s+(/\\S+)");
 
   private record Choice(String target, int priority) {}
@@ -35,7 +37,10 @@ final class Alternatives {
   }
 
   private void add(String link, String target, int priority) {
-    choices.merge(link, new Choice(target, priority), (old, added) -> added.priority() > old.priority() ? added : old);
+    choices.merge(
+        link,
+        new Choice(target, priority),
+        (old, added) -> added.priority() > old.priority() ? added : old);
   }
 
   /** Makes the links where no package has a file of that name. */

@@ -9,29 +9,50 @@ import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
 /**
- * Puts the root file system of an appliance together: the kernel modules it needs, the packages, BusyBox for what they
- * do not bring, and the scripts that start it. No script of a package is run; what the common ones do, is done here.
+ * Puts the root file system of an appliance together: the kernel modules it needs, the packages,
+ * BusyBox for what they do not bring, and the scripts that start it. No script of a package is run;
+ * what the common ones do, is done here.
  */
 final class Appliance {
   /** Drivers for the machine's virtio devices and the file system of its disks. */
-  static final List<String> MODULES = List.of("virtio_mmio", "virtio_blk", "virtio_net", "virtio_rng", "ext4");
+  static final List<String> MODULES =
+      List.of("virtio_mmio", "virtio_blk", "virtio_net", "virtio_rng", "ext4");
 
   /**
-   * Packages that others depend on just because their scripts use them. Those scripts are not run, and without them an
-   * appliance is half the size.
+   * Packages that others depend on just because their scripts use them. Those scripts are not run,
+   * and without them an appliance is half the size.
    */
   static final List<String> ONLY_FOR_SCRIPTS =
       List.of(
-          "adduser", "base-passwd", "debconf", "dpkg", "init-system-helpers", "install-info", "lsb-base", "passwd",
-          "sgml-base", "sysvinit-utils", "ucf", "xml-core");
+          "adduser",
+          "base-passwd",
+          "debconf",
+          "dpkg",
+          "init-system-helpers",
+          "install-info",
+          "lsb-base",
+          "passwd",
+          "sgml-base",
+          "sysvinit-utils",
+          "ucf",
+          "xml-core");
 
   private static final List<String> MERGED = List.of("bin", "sbin", "lib");
   private static final List<String> UNWANTED =
       List.of(
-          "usr/share/man/", "usr/share/info/", "usr/share/locale/", "usr/share/lintian/", "usr/share/bug/",
-          "usr/share/initramfs-tools/", "usr/share/gtk-doc/", "usr/share/doc-base/", "boot/");
+          "usr/share/man/",
+          "usr/share/info/",
+          "usr/share/locale/",
+          "usr/share/lintian/",
+          "usr/share/bug/",
+          "usr/share/initramfs-tools/",
+          "usr/share/gtk-doc/",
+          "usr/share/doc-base/",
+          "boot/");
+
   /** Programs that the kernel and others call by an absolute path in {@code /sbin}. */
-  private static final List<String> CALLED_IN_SBIN = List.of("init", "modprobe", "ip", "ifconfig", "sysctl", "getty");
+  private static final List<String> CALLED_IN_SBIN =
+      List.of("init", "modprobe", "ip", "ifconfig", "sysctl", "getty");
 
   /** A compiler's debugging aids: a hundred megabytes of memory that hardly anyone would miss. */
   private static final Pattern RARELY_USED =
@@ -103,7 +124,9 @@ final class Appliance {
   }
 
   private void directories() {
-    for (String path : List.of("dev", "proc", "sys", "run", "data", "etc", "var/lib", "var/log", "var/cache", "mnt")) {
+    for (String path :
+        List.of(
+            "dev", "proc", "sys", "run", "data", "etc", "var/lib", "var/log", "var/cache", "mnt")) {
       tree.directory(path, 0755);
     }
     tree.directory("root", 0700);
@@ -117,7 +140,10 @@ final class Appliance {
   private void linkBusyBox() throws ImageException, IOException {
     FileTree.Regular binary =
         tree.file("usr/bin/busybox")
-            .orElseThrow(() -> new ImageException("The package busybox-static has no BusyBox; choose another --suite."));
+            .orElseThrow(
+                () ->
+                    new ImageException(
+                        "The package busybox-static has no BusyBox; choose another --suite."));
     for (String applet : BusyBox.applets(binary.content().bytes())) {
       if (!tree.exists("usr/bin/" + applet) && !tree.exists("usr/sbin/" + applet)) {
         tree.link("usr/bin/" + applet, "busybox");
@@ -133,9 +159,11 @@ final class Appliance {
   /** What ca-certificates does when it is configured: all certificates in one file. */
   private void certificates() throws IOException {
     var all = new StringBuilder();
-    for (Map.Entry<String, FileTree.Regular> file : tree.filesBelow("usr/share/ca-certificates").entrySet()) {
+    for (Map.Entry<String, FileTree.Regular> file :
+        tree.filesBelow("usr/share/ca-certificates").entrySet()) {
       if (file.getKey().endsWith(".crt")) {
-        all.append(new String(file.getValue().content().bytes(), StandardCharsets.UTF_8).strip()).append('\n');
+        all.append(new String(file.getValue().content().bytes(), StandardCharsets.UTF_8).strip())
+            .append('\n');
       }
     }
     if (!all.isEmpty()) {
@@ -150,10 +178,17 @@ final class Appliance {
     tree.file("etc/hostname", 0644, "lockstep\n");
     tree.file("etc/hosts", 0644, "127.0.0.1\tlocalhost lockstep\n::1\tlocalhost\n");
     tree.file("etc/shells", 0644, "/bin/sh\n/bin/bash\n");
-    tree.file("etc/nsswitch.conf", 0644, "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n");
+    tree.file(
+        "etc/nsswitch.conf",
+        0644,
+        "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n");
     if (!tree.exists("etc/os-release")) {
       tree.file(
-          "etc/os-release", 0644, "ID=lockstep\nID_LIKE=debian\nNAME=\"Lockstep appliance\"\nVERSION_CODENAME=" + suite + "\n");
+          "etc/os-release",
+          0644,
+          "ID=lockstep\nID_LIKE=debian\nNAME=\"Lockstep appliance\"\nVERSION_CODENAME="
+              + suite
+              + "\n");
     }
   }
 

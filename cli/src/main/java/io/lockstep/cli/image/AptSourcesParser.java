@@ -9,10 +9,14 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Reads both formats of sources.list(5). What it cannot make sense of it leaves out: apt itself will complain about it. */
+/**
+ * Reads both formats of sources.list(5). What it cannot make sense of it leaves out: apt itself
+ * will complain about it.
+ */
 final class AptSourcesParser {
   private static final Pattern ONE_LINE =
-      Pattern.compile("deb\\s+(?:\\[(?<options>[^\\]]*)]\\s*)?(?<uri>\\S+)\\s+(?<suite>\\S+)(?<components>(\\s+\\S+)*)");
+      Pattern.compile(
+          "deb\\s+(?:\\[(?<options>[^\\]]*)]\\s*)?(?<uri>\\S+)\\s+(?<suite>\\S+)(?<components>(\\s+\\S+)*)");
   private static final Pattern BLANKS = Pattern.compile("\\s+");
 
   private AptSourcesParser() {}
@@ -62,8 +66,8 @@ final class AptSourcesParser {
   }
 
   /**
-   * The stanzas of a deb822 text (deb822(5)). Field names are in lower case; a value keeps its line breaks and the blank
-   * that continues it, because an inline key needs them.
+   * The stanzas of a deb822 text (deb822(5)). Field names are in lower case; a value keeps its line
+   * breaks and the blank that continues it, because an inline key needs them.
    */
   static List<Map<String, String>> stanzas(String text) {
     var stanzas = new ArrayList<Map<String, String>>();

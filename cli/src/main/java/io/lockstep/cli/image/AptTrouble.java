@@ -22,15 +22,35 @@ record AptTrouble(Kind kind, String sentence) {
   }
 
   private static final Pattern UNKNOWN_PACKAGE =
-      Pattern.compile("(?:Unable to locate package|No packages found matching|Unable to find a source package for) (\\S+)");
-  private static final Pattern NO_CANDIDATE = Pattern.compile("Package '?([^' ]+)'? has no installation candidate");
-  private static final Pattern NO_VERSION = Pattern.compile("Version '[^']*' for '([^']+)' was not found");
+      Pattern.compile(
+          "(?:Unable to locate package|No packages found matching|Unable to find a source package"
+              + " for) (\\S+)");
+  private static final Pattern NO_CANDIDATE =
+      Pattern.compile("Package '?([^' ]+)'? has no installation candidate");
+  private static final Pattern NO_VERSION =
+      Pattern.compile("Version '[^']*' for '([^']+)' was not found");
   private static final List<String> SIGNATURE_SIGNS =
-      List.of("NO_PUBKEY", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "is not signed", "Missing key", "OpenPGP signature", "gpgv", "sqv");
+      List.of(
+          "NO_PUBKEY",
+          "EXPKEYSIG",
+          "REVKEYSIG",
+          "BADSIG",
+          "is not signed",
+          "Missing key",
+          "OpenPGP signature",
+          "gpgv",
+          "sqv");
   private static final List<String> NETWORK_SIGNS =
       List.of(
-          "Temporary failure resolving", "Could not resolve", "Could not connect", "Connection failed", "Connection timed out",
-          "Cannot initiate the connection", "Network is unreachable", "Failed to fetch", "Unable to connect");
+          "Temporary failure resolving",
+          "Could not resolve",
+          "Could not connect",
+          "Connection failed",
+          "Connection timed out",
+          "Cannot initiate the connection",
+          "Network is unreachable",
+          "Failed to fetch",
+          "Unable to connect");
 
   /** Finds the trouble in what apt printed to standard error. */
   static AptTrouble in(String errors, String suite, String mirror) {
@@ -50,11 +70,16 @@ record AptTrouble(Kind kind, String sentence) {
     }
     if (errors.contains("No space left on device") || errors.contains("enough free space")) {
       return new AptTrouble(
-          Kind.DISK, "The disk of the download cache is full; free some space or set XDG_CACHE_HOME to another disk.");
+          Kind.DISK,
+          "The disk of the download cache is full; free some space or set XDG_CACHE_HOME to another"
+              + " disk.");
     }
     if (errors.contains("Mirror sync in progress")) {
       return new AptTrouble(
-          Kind.MIRROR_CHANGING, "The mirror " + mirror + " is being updated; try again later or choose another --mirror.");
+          Kind.MIRROR_CHANGING,
+          "The mirror "
+              + mirror
+              + " is being updated; try again later or choose another --mirror.");
     }
     if (SIGNATURE_SIGNS.stream().anyMatch(errors::contains)) {
       return new AptTrouble(
@@ -69,10 +94,16 @@ record AptTrouble(Kind kind, String sentence) {
     }
     if (errors.contains("does not have a Release file")) {
       // apt says the same for a mirror that it cannot reach and for one without that suite.
-      boolean missing = errors.contains("404") || !NETWORK_SIGNS.stream().limit(6).anyMatch(errors::contains);
+      boolean missing =
+          errors.contains("404") || !NETWORK_SIGNS.stream().limit(6).anyMatch(errors::contains);
       if (missing) {
         return new AptTrouble(
-            Kind.NO_SUCH_SUITE, "The mirror " + mirror + " has no suite " + suite + "; choose another --suite or --mirror.");
+            Kind.NO_SUCH_SUITE,
+            "The mirror "
+                + mirror
+                + " has no suite "
+                + suite
+                + "; choose another --suite or --mirror.");
       }
     }
     if (NETWORK_SIGNS.stream().anyMatch(errors::contains)) {
@@ -87,7 +118,11 @@ record AptTrouble(Kind kind, String sentence) {
     if (errors.contains("unmet dependencies") || errors.contains("Unable to correct problems")) {
       return new AptTrouble(
           Kind.DEPENDENCIES,
-          "The packages cannot be installed together in Debian " + suite + " (" + first(errors) + "); leave one out.");
+          "The packages cannot be installed together in Debian "
+              + suite
+              + " ("
+              + first(errors)
+              + "); leave one out.");
     }
     return new AptTrouble(Kind.OTHER, "apt failed: " + first(errors) + ".");
   }
@@ -99,7 +134,13 @@ record AptTrouble(Kind kind, String sentence) {
             .lines()
             .filter(text -> text.startsWith("E: "))
             .findFirst()
-            .orElseGet(() -> errors.lines().filter(text -> !text.isBlank()).findFirst().orElse("no reason given"));
+            .orElseGet(
+                () ->
+                    errors
+                        .lines()
+                        .filter(text -> !text.isBlank())
+                        .findFirst()
+                        .orElse("no reason given"));
     String text = line.replaceFirst("^E: ", "").strip().replaceAll("\\s+", " ");
     return text.endsWith(".") ? text.substring(0, text.length() - 1) : text;
   }

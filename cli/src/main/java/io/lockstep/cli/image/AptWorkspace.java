@@ -24,14 +24,16 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The host's apt with an index, a package state and a cache of our own, for another architecture and suite. Proxy,
- * credentials and other transport settings are the host's; insecure repositories are never allowed.
+ * The host's apt with an index, a package state and a cache of our own, for another architecture
+ * and suite. Proxy, credentials and other transport settings are the host's; insecure repositories
+ * are never allowed.
  */
 final class AptWorkspace {
   static final String ARCHITECTURE = "riscv64";
 
   private static final Pattern INSTALLED_LINE = Pattern.compile("Inst (\\S+) \\((\\S+) .*");
-  private static final Pattern KERNEL_DEPENDENCY = Pattern.compile("\\b(linux-image-[0-9][a-z0-9.+~-]*)");
+  private static final Pattern KERNEL_DEPENDENCY =
+      Pattern.compile("\\b(linux-image-[0-9][a-z0-9.+~-]*)");
 
   private final Path root;
   private final Path configuration;
@@ -47,13 +49,22 @@ final class AptWorkspace {
     this.progress = progress;
   }
 
-  /** Prepares the workspace of a suite below {@code cache}; what it downloaded before is still there. */
+  /**
+   * Prepares the workspace of a suite below {@code cache}; what it downloaded before is still
+   * there.
+   */
   static AptWorkspace open(Path cache, String suite, DebianMirror mirror, Progress progress)
       throws ImageException, IOException {
     String sources = mirror.deb822(ARCHITECTURE);
     Path root = cache.resolve("apt").resolve(suite + "-" + shortDigest(sources)).toAbsolutePath();
     for (String directory :
-        List.of("lists/partial", "archives/partial", "etc/apt.conf.d", "etc/sources.list.d", "etc/preferences.d", "etc/trusted.gpg.d")) {
+        List.of(
+            "lists/partial",
+            "archives/partial",
+            "etc/apt.conf.d",
+            "etc/sources.list.d",
+            "etc/preferences.d",
+            "etc/trusted.gpg.d")) {
       Files.createDirectories(root.resolve(directory));
     }
     var workspace = new AptWorkspace(root, suite, mirror, progress);
@@ -64,7 +75,8 @@ final class AptWorkspace {
   }
 
   private static String shortDigest(String text) {
-    return HexFormat.of().formatHex(Digests.sha256().digest(text.getBytes(StandardCharsets.UTF_8)), 0, 6);
+    return HexFormat.of()
+        .formatHex(Digests.sha256().digest(text.getBytes(StandardCharsets.UTF_8)), 0, 6);
   }
 
   /** The host's {@code Acquire} settings, in apt.conf(5) syntax. */
@@ -73,7 +85,9 @@ final class AptWorkspace {
     return dump.output()
         .lines()
         .filter(line -> line.startsWith("Acquire::") || line.startsWith("Dir::Bin::methods"))
-        .filter(line -> !line.startsWith("Acquire::IndexTargets") && !line.startsWith("Acquire::Languages"))
+        .filter(
+            line ->
+                !line.startsWith("Acquire::IndexTargets") && !line.startsWith("Acquire::Languages"))
         .collect(Collectors.joining("\n", "", "\n"));
   }
 
@@ -113,7 +127,10 @@ final class AptWorkspace {
   void assume(Collection<String> packages) throws IOException {
     var status = new StringBuilder();
     for (String name : new TreeSet<>(packages)) {
-      status.append("Package: ").append(name).append("\nStatus: install ok installed\nPriority: optional\n");
+      status
+          .append("Package: ")
+          .append(name)
+          .append("\nStatus: install ok installed\nPriority: optional\n");
       status.append("Maintainer: none\nArchitecture: all\nMulti-Arch: foreign\nVersion: 9999\n");
       status.append(name.equals("debconf") ? "Provides: debconf-2.0\n" : "");
       status.append("Description: provided by the appliance\n\n");
@@ -122,8 +139,9 @@ final class AptWorkspace {
   }
 
   /**
-   * Brings the package index up to date and checks its signature. When the updates of the suite can't be had just now it
-   * is done without them, and when the mirror is away with the index of the last time.
+   * Brings the package index up to date and checks its signature. When the updates of the suite
+   * can't be had just now it is done without them, and when the mirror is away with the index of
+   * the last time.
    */
   void update() throws ImageException, IOException {
     try (var step = progress.step("Package index of Debian " + suite)) {
@@ -133,7 +151,9 @@ final class AptWorkspace {
         writeSources(mirror.archiveOnly());
         Optional<AptTrouble> archiveTrouble = tryUpdate();
         if (archiveTrouble.isEmpty()) {
-          step.note("without updates and security fixes, which cannot be had now; " + trouble.get().sentence());
+          step.note(
+              "without updates and security fixes, which cannot be had now; "
+                  + trouble.get().sentence());
         }
         trouble = archiveTrouble;
       }
@@ -165,12 +185,16 @@ final class AptWorkspace {
     }
   }
 
-  /** The packages and all they depend on, as {@code name=version}, in the order apt would install them. */
+  /**
+   * The packages and all they depend on, as {@code name=version}, in the order apt would install
+   * them.
+   */
   List<String> resolve(Collection<String> packages) throws ImageException, IOException {
     if (packages.isEmpty()) {
       return List.of();
     }
-    var arguments = new ArrayList<>(List.of("-q", "-y", "-s", "--no-install-recommends", "install"));
+    var arguments =
+        new ArrayList<>(List.of("-q", "-y", "-s", "--no-install-recommends", "install"));
     arguments.addAll(packages);
     HostCommand.Result result = apt("apt-get", arguments).run();
     if (!result.succeeded()) {
@@ -186,7 +210,10 @@ final class AptWorkspace {
     return resolved;
   }
 
-  /** The package that holds the kernel itself, which the suite's {@code linux-image-riscv64} stands for. */
+  /**
+   * The package that holds the kernel itself, which the suite's {@code linux-image-riscv64} stands
+   * for.
+   */
   String kernelPackage() throws ImageException, IOException {
     String meta = "linux-image-" + ARCHITECTURE;
     for (Map<String, String> stanza : show(List.of(meta))) {
@@ -195,10 +222,16 @@ final class AptWorkspace {
         return matcher.group(1);
       }
     }
-    throw new ImageException("Debian " + suite + " has no kernel for " + ARCHITECTURE + "; choose a suite that does, for example trixie.");
+    throw new ImageException(
+        "Debian "
+            + suite
+            + " has no kernel for "
+            + ARCHITECTURE
+            + "; choose a suite that does, for example trixie.");
   }
 
-  private List<Map<String, String>> show(Collection<String> packages) throws ImageException, IOException {
+  private List<Map<String, String>> show(Collection<String> packages)
+      throws ImageException, IOException {
     var arguments = new ArrayList<>(List.of("--no-all-versions", "show"));
     arguments.addAll(packages);
     HostCommand.Result result = apt("apt-cache", arguments).run();
@@ -234,7 +267,8 @@ final class AptWorkspace {
     return wanted;
   }
 
-  private void fetch(Path archives, Map<String, DebPackage> wanted) throws ImageException, IOException {
+  private void fetch(Path archives, Map<String, DebPackage> wanted)
+      throws ImageException, IOException {
     long total = wanted.values().stream().mapToLong(DebPackage::size).sum();
     try (var step = progress.step("Packages (" + wanted.size() + ")", total)) {
       Thread watcher = Thread.ofVirtual().start(() -> watch(archives, wanted.values(), step));
@@ -243,7 +277,8 @@ final class AptWorkspace {
         arguments.addAll(wanted.keySet());
         HostCommand.Result result = apt("apt-get", arguments).in(archives).run();
         if (!result.succeeded()) {
-          throw new ImageException(AptTrouble.in(result.errors(), suite, mirror.address()).sentence());
+          throw new ImageException(
+              AptTrouble.in(result.errors(), suite, mirror.address()).sentence());
         }
       } finally {
         watcher.interrupt();
@@ -296,7 +331,8 @@ final class AptWorkspace {
 
   private static void verify(DebPackage deb) throws ImageException, IOException {
     if (!Files.exists(deb.file())) {
-      throw new ImageException("apt did not deliver " + deb.file().getFileName() + "; run the build again.");
+      throw new ImageException(
+          "apt did not deliver " + deb.file().getFileName() + "; run the build again.");
     }
     MessageDigest digest = Digests.sha256();
     try (InputStream in = new DigestInputStream(Files.newInputStream(deb.file()), digest)) {
@@ -305,7 +341,9 @@ final class AptWorkspace {
     if (!HexFormat.of().formatHex(digest.digest()).equals(deb.sha256())) {
       Files.delete(deb.file());
       throw new ImageException(
-          "The cached package " + deb.file().getFileName() + " was damaged and has been removed; run the build again.");
+          "The cached package "
+              + deb.file().getFileName()
+              + " was damaged and has been removed; run the build again.");
     }
   }
 

@@ -16,13 +16,15 @@ import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
- * A directory that appears complete or not at all. It is filled under another name beside its place and then renamed.
- * When the process is told to end meanwhile, what there is goes away; when it is killed, the next build of the same
- * directory removes it, which it can tell by the lock that nobody holds any more.
+ * A directory that appears complete or not at all. It is filled under another name beside its place
+ * and then renamed. When the process is told to end meanwhile, what there is goes away; when it is
+ * killed, the next build of the same directory removes it, which it can tell by the lock that
+ * nobody holds any more.
  */
 final class AtomicDirectory implements AutoCloseable {
   private static final String LOCK = ".lock";
   private static final int DELETE_TRIES = 5;
+  private static final int PAUSE_MS = 20;
 
   private final Path place;
   private final Path work;
@@ -35,12 +37,15 @@ final class AtomicDirectory implements AutoCloseable {
     checkReplaceable(this.place);
     Path parent = this.place.getParent();
     if (parent == null) {
-      throw new ImageException("The root directory cannot become an image; name another directory.");
+      throw new ImageException(
+          "The root directory cannot become an image; name another directory.");
     }
     Files.createDirectories(parent);
     removeStale(parent, prefix());
     work = Files.createDirectory(parent.resolve(prefix() + UUID.randomUUID()));
-    lockFile = FileChannel.open(work.resolve(LOCK), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+    lockFile =
+        FileChannel.open(
+            work.resolve(LOCK), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     lockFile.lock();
     Runtime.getRuntime().addShutdownHook(onExit);
   }
@@ -54,7 +59,8 @@ final class AtomicDirectory implements AutoCloseable {
     }
     try (Stream<Path> content = Files.list(place)) {
       if (content.findAny().isPresent()) {
-        throw new ImageException(place + " has other files in it; name a new directory for the image.");
+        throw new ImageException(
+            place + " has other files in it; name a new directory for the image.");
       }
     }
   }
@@ -65,7 +71,8 @@ final class AtomicDirectory implements AutoCloseable {
 
   private static void removeStale(Path parent, String prefix) throws IOException {
     try (Stream<Path> siblings = Files.list(parent)) {
-      for (Path sibling : siblings.filter(path -> path.getFileName().toString().startsWith(prefix)).toList()) {
+      for (Path sibling :
+          siblings.filter(path -> path.getFileName().toString().startsWith(prefix)).toList()) {
         if (!inUse(sibling)) {
           deleteTree(sibling);
         }
@@ -137,8 +144,16 @@ final class AtomicDirectory implements AutoCloseable {
       try {
         deleteTree(work);
       } catch (IOException e) {
-        Thread.yield();
+        pause();
       }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(PAUSE_MS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -148,13 +163,15 @@ final class AtomicDirectory implements AutoCloseable {
         directory,
         new SimpleFileVisitor<>() {
           @Override
-          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+              throws IOException {
             Files.deleteIfExists(file);
             return FileVisitResult.CONTINUE;
           }
 
           @Override
-          public FileVisitResult visitFileFailed(Path file, IOException failure) throws IOException {
+          public FileVisitResult visitFileFailed(Path file, IOException failure)
+              throws IOException {
             if (failure instanceof NoSuchFileException) {
               return FileVisitResult.CONTINUE;
             }
@@ -162,7 +179,8 @@ final class AtomicDirectory implements AutoCloseable {
           }
 
           @Override
-          public FileVisitResult postVisitDirectory(Path visited, IOException failure) throws IOException {
+          public FileVisitResult postVisitDirectory(Path visited, IOException failure)
+              throws IOException {
             Files.deleteIfExists(visited);
             return FileVisitResult.CONTINUE;
           }

@@ -5,9 +5,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** Finds the names of the programs that a BusyBox binary contains; it is for another machine, so it can't be asked. */
+/**
+ * Finds the names of the programs that a BusyBox binary contains; it is for another machine, so it
+ * can't be asked.
+ */
 final class BusyBox {
-  /** The table of names is sorted and starts with these two; each name ends with a zero byte, the table with two. */
+  /**
+   * The table of names is sorted and starts with these two; each name ends with a zero byte, the
+   * table with two.
+   */
   private static final byte[] TABLE_START = {'[', 0, '[', '[', 0};
 
   private static final Pattern NAME = Pattern.compile("[a-z0-9\\[][a-z0-9_\\[-]{0,31}");
@@ -24,7 +30,8 @@ final class BusyBox {
         return names;
       }
     }
-    throw new ImageException("The BusyBox of this suite has a format that is not known; choose another --suite.");
+    throw new ImageException(
+        "The BusyBox of this suite has a format that is not known; choose another --suite.");
   }
 
   private static int find(byte[] binary, int from) {

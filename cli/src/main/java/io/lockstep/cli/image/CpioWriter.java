@@ -8,8 +8,9 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Writes a tree as an initramfs: cpio in the "new ASCII" format, uncompressed (kernel documentation,
- * driver-api/early-userspace/buffer-format). The same tree always gives the same bytes.
+ * Writes a tree as an initramfs: cpio in the "new ASCII" format, uncompressed (kernel
+ * documentation, driver-api/early-userspace/buffer-format). The same tree always gives the same
+ * bytes.
  */
 final class CpioWriter {
   private static final String MAGIC = "070701";
@@ -24,8 +25,8 @@ final class CpioWriter {
   private static final long SIZE_LIMIT = 0xffff_ffffL;
 
   private final OutputStream out;
-  private final Map<FileTree.Regular, Integer> linkCounts = new IdentityHashMap<>();
-  private final Map<FileTree.Regular, Integer> inodes = new IdentityHashMap<>();
+  private final IdentityHashMap<FileTree.Regular, Integer> linkCounts = new IdentityHashMap<>();
+  private final IdentityHashMap<FileTree.Regular, Integer> inodes = new IdentityHashMap<>();
   private int nextInode = 1;
   private long written;
 
@@ -50,11 +51,19 @@ final class CpioWriter {
   }
 
   private record Header(
-      int inode, int mode, FileTree.Owner owner, int links, long time, long size, int major, int minor) {}
+      int inode,
+      int mode,
+      FileTree.Owner owner,
+      int links,
+      long time,
+      long size,
+      int major,
+      int minor) {}
 
   private void write(String path, FileTree.Node node) throws IOException {
     switch (node) {
-      case FileTree.Directory d -> member(path, header(d, DIRECTORY, nextInode++, 2, 0), Content.of(""));
+      case FileTree.Directory d ->
+          member(path, header(d, DIRECTORY, nextInode++, 2, 0), Content.of(""));
       case FileTree.SymbolicLink link -> {
         Content target = Content.of(link.target());
         member(path, header(link, SYMBOLIC_LINK, nextInode++, 1, target.size()), target);
@@ -63,10 +72,18 @@ final class CpioWriter {
           member(
               path,
               new Header(
-                  nextInode++, CHARACTER_DEVICE | d.mode(), d.owner(), 1, d.time(), 0, d.major(), d.minor()),
+                  nextInode++,
+                  CHARACTER_DEVICE | d.mode(),
+                  d.owner(),
+                  1,
+                  d.time(),
+                  0,
+                  d.major(),
+                  d.minor()),
               Content.of(""));
       case FileTree.Regular file -> {
-        // The kernel takes the data of hard links from whichever member has some: only the first one here.
+        // The kernel takes the data of hard links from whichever member has some: only the first
+        // one here.
         Integer known = inodes.putIfAbsent(file, nextInode);
         int inode = known == null ? nextInode++ : known;
         Content content = known == null ? file.content() : Content.of("");

@@ -19,7 +19,10 @@ final class DebArchive {
     this.file = file;
   }
 
-  /** The members of the control part by name: {@code control}, {@code postinst}, {@code md5sums} and so on. */
+  /**
+   * The members of the control part by name: {@code control}, {@code postinst}, {@code md5sums} and
+   * so on.
+   */
   Map<String, String> control() throws ImageException, IOException {
     var members = new TreeMap<String, String>();
     read(
@@ -30,7 +33,8 @@ final class DebArchive {
             if (entry.kind() == TarReader.Kind.FILE) {
               byte[] bytes = tar.content().readNBytes(Math.toIntExact(entry.size()));
               tar.consumed();
-              members.put(FileTree.normalize(entry.name()), new String(bytes, StandardCharsets.UTF_8));
+              members.put(
+                  FileTree.normalize(entry.name()), new String(bytes, StandardCharsets.UTF_8));
             }
           }
         });
@@ -43,7 +47,8 @@ final class DebArchive {
    * @param wanted says for a path (no leading slash) whether to take it
    * @return all paths of the package, also those not taken
    */
-  List<String> unpack(FileTree tree, Spool spool, Predicate<String> wanted) throws ImageException, IOException {
+  List<String> unpack(FileTree tree, Spool spool, Predicate<String> wanted)
+      throws ImageException, IOException {
     var paths = new ArrayList<String>();
     read(
         "--fsys-tarfile",
@@ -60,7 +65,8 @@ final class DebArchive {
     return paths;
   }
 
-  private static void add(FileTree tree, Spool spool, TarReader tar, TarReader.Entry entry, String path)
+  private static void add(
+      FileTree tree, Spool spool, TarReader tar, TarReader.Entry entry, String path)
       throws IOException {
     var owner = new FileTree.Owner(entry.uid(), entry.gid());
     switch (entry.kind()) {
@@ -75,11 +81,14 @@ final class DebArchive {
           tree.put(path, first.get());
         }
       }
-      case SYMBOLIC_LINK -> tree.put(path, new FileTree.SymbolicLink(entry.linkTarget(), owner, entry.time()));
+      case SYMBOLIC_LINK ->
+          tree.put(path, new FileTree.SymbolicLink(entry.linkTarget(), owner, entry.time()));
       case DIRECTORY -> tree.put(path, new FileTree.Directory(entry.mode(), owner, entry.time()));
       case CHARACTER_DEVICE ->
           tree.put(
-              path, new FileTree.CharacterDevice(entry.major(), entry.minor(), entry.mode(), owner, entry.time()));
+              path,
+              new FileTree.CharacterDevice(
+                  entry.major(), entry.minor(), entry.mode(), owner, entry.time()));
       case OTHER -> {} // Block devices and FIFOs: no Debian package ships one.
     }
   }
@@ -96,10 +105,12 @@ final class DebArchive {
           new HostCommand("dpkg-deb", part, file.toString())
               .run(output -> reader.read(new TarReader(new BufferedInputStream(output, 1 << 16))));
     } catch (java.io.EOFException e) {
-      throw new ImageException("The package " + file.getFileName() + " is damaged; delete " + file + ".", e);
+      throw new ImageException(
+          "The package " + file.getFileName() + " is damaged; delete " + file + ".", e);
     }
     if (!result.succeeded()) {
-      throw new ImageException("The package " + file.getFileName() + " cannot be unpacked; delete " + file + ".");
+      throw new ImageException(
+          "The package " + file.getFileName() + " cannot be unpacked; delete " + file + ".");
     }
   }
 }

@@ -9,4 +9,5 @@ import java.nio.file.Path;
  * @param size of the file in bytes
  * @param sha256 as in the index, lower-case hexadecimal
  */
-record DebPackage(String name, String version, String architecture, Path file, long size, String sha256) {}
+record DebPackage(
+    String name, String version, String architecture, Path file, long size, String sha256) {}

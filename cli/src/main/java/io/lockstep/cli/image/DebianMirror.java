@@ -7,7 +7,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * The repositories that a guest's packages come from: the Debian mirrors the host's own apt uses, with another suite.
+ * The repositories that a guest's packages come from: the Debian mirrors the host's own apt uses,
+ * with another suite.
  *
  * @param sources what to give to apt; the first entry is the main archive
  */
@@ -16,10 +17,23 @@ record DebianMirror(List<AptSource> sources) {
 
   private static final Set<String> DEBIAN_SUITES =
       Set.of(
-          "buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid", "unstable", "testing", "stable", "oldstable");
+          "buster",
+          "bullseye",
+          "bookworm",
+          "trixie",
+          "forky",
+          "duke",
+          "sid",
+          "unstable",
+          "testing",
+          "stable",
+          "oldstable");
   private static final Set<String> WITHOUT_UPDATES = Set.of("sid", "unstable");
 
-  /** How paths of Debian's archives end, on every mirror: it is what tells them from others with the same suite names. */
+  /**
+   * How paths of Debian's archives end, on every mirror: it is what tells them from others with the
+   * same suite names.
+   */
   private static final Pattern ARCHIVE_PATH = Pattern.compile(".*/debian/?");
 
   private static final Pattern SECURITY_PATH = Pattern.compile(".*/debian-security/?");
@@ -30,15 +44,17 @@ record DebianMirror(List<AptSource> sources) {
 
   /** A mirror the user named, with the archive's own key ring. */
   static DebianMirror named(String uri, String suite) {
-    return new DebianMirror(List.of(new AptSource(List.of(uri), List.of(suite), List.of("main"), DEFAULT_KEYRING)));
+    return new DebianMirror(
+        List.of(new AptSource(List.of(uri), List.of(suite), List.of("main"), DEFAULT_KEYRING)));
   }
 
   /**
-   * Finds Debian among the host's sources and asks it for {@code suite}, with updates and security fixes where the host
-   * has those of its own suite.
+   * Finds Debian among the host's sources and asks it for {@code suite}, with updates and security
+   * fixes where the host has those of its own suite.
    */
   static DebianMirror ofHost(List<AptSource> hostSources, String suite) throws ImageException {
-    // Where the configuration says which entries are Debian's, that is a better sign than an address.
+    // Where the configuration says which entries are Debian's, that is a better sign than an
+    // address.
     boolean telling = hostSources.stream().anyMatch(DebianMirror::signedByArchive);
     var archives = new LinkedHashSet<AptSource>();
     var security = new LinkedHashSet<AptSource>();
@@ -48,7 +64,8 @@ record DebianMirror(List<AptSource> sources) {
       }
       for (String hostSuite : source.suites()) {
         if (isArchive(source, hostSuite)) {
-          archives.add(guestSource(source, hostSuite.endsWith("-updates") ? suite + "-updates" : suite));
+          archives.add(
+              guestSource(source, hostSuite.endsWith("-updates") ? suite + "-updates" : suite));
         } else if (isSecurity(source, hostSuite)) {
           security.add(guestSource(source, suite + "-security"));
         }
@@ -56,7 +73,8 @@ record DebianMirror(List<AptSource> sources) {
     }
     if (archives.isEmpty()) {
       throw new ImageException(
-          "The host's apt configuration names no Debian archive; name one with --mirror URL, for example that of your provider.");
+          "The host's apt configuration names no Debian archive; name one with --mirror URL, for"
+              + " example that of your provider.");
     }
     var all = new ArrayList<>(archives);
     all.addAll(security);
@@ -67,15 +85,18 @@ record DebianMirror(List<AptSource> sources) {
   }
 
   private static boolean isArchive(AptSource source, String hostSuite) {
-    String base = hostSuite.endsWith("-updates") ? hostSuite.substring(0, hostSuite.length() - 8) : hostSuite;
+    String base =
+        hostSuite.endsWith("-updates") ? hostSuite.substring(0, hostSuite.length() - 8) : hostSuite;
     return DEBIAN_SUITES.contains(base)
-        && (signedByArchive(source) || source.uris().stream().anyMatch(uri -> ARCHIVE_PATH.matcher(uri).matches()));
+        && (signedByArchive(source)
+            || source.uris().stream().anyMatch(uri -> ARCHIVE_PATH.matcher(uri).matches()));
   }
 
   private static boolean isSecurity(AptSource source, String hostSuite) {
     return hostSuite.endsWith("-security")
         && DEBIAN_SUITES.contains(hostSuite.substring(0, hostSuite.length() - 9))
-        && (signedByArchive(source) || source.uris().stream().anyMatch(uri -> SECURITY_PATH.matcher(uri).matches()));
+        && (signedByArchive(source)
+            || source.uris().stream().anyMatch(uri -> SECURITY_PATH.matcher(uri).matches()));
   }
 
   private static boolean signedByArchive(AptSource source) {
@@ -83,8 +104,10 @@ record DebianMirror(List<AptSource> sources) {
   }
 
   private static AptSource guestSource(AptSource host, String suite) {
-    // An entry for one release may be signed by that release's key alone; the whole key ring has the others' too.
-    String signedBy = host.signedBy().isEmpty() || signedByArchive(host) ? DEFAULT_KEYRING : host.signedBy();
+    // An entry for one release may be signed by that release's key alone; the whole key ring has
+    // the others' too.
+    String signedBy =
+        host.signedBy().isEmpty() || signedByArchive(host) ? DEFAULT_KEYRING : host.signedBy();
     return new AptSource(host.uris(), List.of(suite), List.of("main"), signedBy);
   }
 

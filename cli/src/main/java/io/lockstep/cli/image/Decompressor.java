@@ -12,7 +12,8 @@ final class Decompressor {
   /**
    * Decompresses by format name.
    *
-   * @param format {@code gz}, {@code gzip}, {@code xz}, {@code zst} or {@code zstd}; the empty string means none
+   * @param format {@code gz}, {@code gzip}, {@code xz}, {@code zst} or {@code zstd}; the empty
+   *     string means none
    */
   static byte[] decompress(byte[] data, String format) throws ImageException, IOException {
     return switch (format) {
@@ -20,7 +21,11 @@ final class Decompressor {
       case "gz", "gzip" -> gunzip(data);
       case "xz" -> filter("xz", data);
       case "zst", "zstd" -> filter("zstd", data);
-      default -> throw new ImageException("The kernel is compressed as " + format + ", which is not supported; choose another --suite.");
+      default ->
+          throw new ImageException(
+              "The kernel is compressed as "
+                  + format
+                  + ", which is not supported; choose another --suite.");
     };
   }
 
@@ -37,7 +42,8 @@ final class Decompressor {
             .reading(data)
             .run(stream -> output[0] = stream.readAllBytes());
     if (!result.succeeded()) {
-      throw new ImageException("A file of the kernel package is damaged; delete the download cache and build again.");
+      throw new ImageException(
+          "A file of the kernel package is damaged; delete the download cache and build again.");
     }
     return output[0];
   }

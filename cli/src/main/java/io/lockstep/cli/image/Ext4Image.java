@@ -16,8 +16,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Makes ext4 disk images without privilege: mke2fs fills one from a staging directory, and debugfs then sets the owners
- * and modes that the staging directory could not have.
+ * Makes ext4 disk images without privilege: mke2fs fills one from a staging directory, and debugfs
+ * then sets the owners and modes that the staging directory could not have.
  */
 final class Ext4Image {
   private static final long BLOCK = 4096;
@@ -39,12 +39,16 @@ final class Ext4Image {
     makeFileSystem(image, size, List.of());
   }
 
-  /** Makes a file system with the contents of a tree; {@code staging} is a directory that it may fill. */
+  /**
+   * Makes a file system with the contents of a tree; {@code staging} is a directory that it may
+   * fill.
+   */
   static void of(FileTree tree, Path image, long size, Path staging, Progress.Step step)
       throws ImageException, IOException {
     long needed = needed(tree);
     if (size < needed) {
-      throw new ImageException("The packages need a disk of " + (needed / MIB + 1) + "M; give a larger --size.");
+      throw new ImageException(
+          "The packages need a disk of " + (needed / MIB + 1) + "M; give a larger --size.");
     }
     Files.createDirectory(staging);
     String corrections = stage(tree, staging, step);
@@ -56,19 +60,32 @@ final class Ext4Image {
     long content = 0;
     for (FileTree.Node node : tree.nodes().values()) {
       content += INODE;
-      content += node instanceof FileTree.Regular file ? (file.content().size() + BLOCK - 1) / BLOCK * BLOCK : BLOCK / 4;
+      content +=
+          node instanceof FileTree.Regular file
+              ? (file.content().size() + BLOCK - 1) / BLOCK * BLOCK
+              : BLOCK / 4;
     }
     return content + content / 10 + FIXED_RESERVE;
   }
 
-  private static void makeFileSystem(Path image, long size, List<String> filling) throws ImageException, IOException {
+  private static void makeFileSystem(Path image, long size, List<String> filling)
+      throws ImageException, IOException {
     try (var file = new RandomAccessFile(image.toFile(), "rw")) {
       file.setLength(size);
     }
-    // Tables written now and not by the guest in the background, which would be traffic that no one asked for.
+    // Tables written now and not by the guest in the background, which would be traffic that no one
+    // asked for.
     var arguments =
         new ArrayList<>(
-            List.of("-q", "-F", "-t", "ext4", "-m", "1", "-E", "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"));
+            List.of(
+                "-q",
+                "-F",
+                "-t",
+                "ext4",
+                "-m",
+                "1",
+                "-E",
+                "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"));
     arguments.addAll(filling);
     arguments.add(image.toString());
     HostCommand.Result result = new HostCommand("mke2fs", arguments).run();
@@ -81,17 +98,26 @@ final class Ext4Image {
     if (errors.contains("No space left on device")) {
       return new ImageException("The disk is full; free some space or choose another directory.");
     }
-    String reason = errors.lines().filter(line -> !line.isBlank()).reduce((first, last) -> last).orElse("no reason given");
+    String reason =
+        errors
+            .lines()
+            .filter(line -> !line.isBlank())
+            .reduce((first, last) -> last)
+            .orElse("no reason given");
     return new ImageException("The disk image could not be made (" + reason.strip() + ").");
   }
 
-  /** Writes the tree to a directory and returns the debugfs commands for what it cannot express there. */
-  private static String stage(FileTree tree, Path staging, Progress.Step step) throws ImageException, IOException {
+  /**
+   * Writes the tree to a directory and returns the debugfs commands for what it cannot express
+   * there.
+   */
+  private static String stage(FileTree tree, Path staging, Progress.Step step)
+      throws ImageException, IOException {
     int uid = (Integer) Files.getAttribute(staging, "unix:uid");
     int gid = (Integer) Files.getAttribute(staging, "unix:gid");
     var staged = new FileTree.Owner(uid, gid);
     var corrections = new StringBuilder();
-    Map<FileTree.Regular, Path> written = new IdentityHashMap<>();
+    var written = new IdentityHashMap<FileTree.Regular, Path>();
     long done = 0;
     for (Map.Entry<String, FileTree.Node> entry : tree.nodes().entrySet()) {
       if (entry.getKey().isEmpty()) {
@@ -99,7 +125,8 @@ final class Ext4Image {
       }
       String path = entry.getKey();
       if (path.indexOf('"') >= 0 || path.indexOf('\n') >= 0) {
-        throw new ImageException("A package has a file with the name " + path + ", which cannot be put on a disk.");
+        throw new ImageException(
+            "A package has a file with the name " + path + ", which cannot be put on a disk.");
       }
       done += write(entry.getValue(), staging.resolve(path), written);
       step.at(done);
@@ -109,7 +136,9 @@ final class Ext4Image {
     return corrections.toString();
   }
 
-  private static long write(FileTree.Node node, Path file, Map<FileTree.Regular, Path> written) throws IOException {
+  private static long write(
+      FileTree.Node node, Path file, IdentityHashMap<FileTree.Regular, Path> written)
+      throws IOException {
     switch (node) {
       case FileTree.Directory d -> Files.createDirectory(file);
       case FileTree.SymbolicLink link -> Files.createSymbolicLink(file, Path.of(link.target()));
@@ -159,8 +188,10 @@ final class Ext4Image {
       case FileTree.CharacterDevice d -> {
         return "";
       }
-      case FileTree.Regular file -> text.append(mode(path, 0100000, file.mode(), file.mode() | 0600));
-      case FileTree.Directory directory -> text.append(mode(path, 0040000, directory.mode(), directory.mode() | 0700));
+      case FileTree.Regular file ->
+          text.append(mode(path, 0100000, file.mode(), file.mode() | 0600));
+      case FileTree.Directory directory ->
+          text.append(mode(path, 0040000, directory.mode(), directory.mode() | 0700));
       case FileTree.SymbolicLink link -> {}
     }
     if (node.owner().uid() != staged.uid()) {
@@ -176,7 +207,8 @@ final class Ext4Image {
     return wanted == (staged & 0777) ? "" : "sif \"/%s\" mode 0%o\n".formatted(path, type | wanted);
   }
 
-  private static void correct(Path image, String commands, Path staging) throws ImageException, IOException {
+  private static void correct(Path image, String commands, Path staging)
+      throws ImageException, IOException {
     Path script = staging.resolveSibling("debugfs-commands");
     Files.writeString(script, commands);
     HostCommand.Result result =
@@ -184,7 +216,12 @@ final class Ext4Image {
     Files.delete(script);
     // debugfs ends with success whatever happens; all it prints without one is its version.
     String complaint =
-        result.errors().lines().filter(line -> !line.startsWith("debugfs ") && !line.isBlank()).findFirst().orElse("");
+        result
+            .errors()
+            .lines()
+            .filter(line -> !line.startsWith("debugfs ") && !line.isBlank())
+            .findFirst()
+            .orElse("");
     if (!result.succeeded() || !complaint.isEmpty()) {
       throw trouble(complaint);
     }

@@ -9,9 +9,9 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * The root file system of a guest while it is put together. Paths have no leading slash; the root itself is the empty
- * path. A path through a symbolic link to a directory means the directory, so that {@code bin/sh} lands in
- * {@code usr/bin} of a merged tree.
+ * The root file system of a guest while it is put together. Paths have no leading slash; the root
+ * itself is the empty path. A path through a symbolic link to a directory means the directory, so
+ * that {@code bin/sh} lands in {@code usr/bin} of a merged tree.
  */
 final class FileTree {
   private static final int LINK_LIMIT = 40;
@@ -63,7 +63,10 @@ final class FileTree {
     return Collections.unmodifiableSortedMap(nodes);
   }
 
-  /** Puts a node at a path, making the directories above it. An existing directory keeps its contents. */
+  /**
+   * Puts a node at a path, making the directories above it. An existing directory keeps its
+   * contents.
+   */
   void put(String path, Node node) {
     String place = resolveParent(normalize(path));
     if (node instanceof Directory && directoryAt(place)) {
@@ -147,13 +150,18 @@ final class FileTree {
   Optional<Node> at(String path) {
     String normal = normalize(path);
     int slash = normal.lastIndexOf('/');
-    String place = slash < 0 ? normal : join(resolve(normal.substring(0, slash), 0), normal.substring(slash + 1));
+    String place =
+        slash < 0
+            ? normal
+            : join(resolve(normal.substring(0, slash), 0), normal.substring(slash + 1));
     return Optional.ofNullable(nodes.get(place));
   }
 
   /** The regular file that the path leads to, links followed. */
   Optional<Regular> file(String path) {
-    return nodes.get(resolve(normalize(path), 0)) instanceof Regular file ? Optional.of(file) : Optional.empty();
+    return nodes.get(resolve(normalize(path), 0)) instanceof Regular file
+        ? Optional.of(file)
+        : Optional.empty();
   }
 
   /** Whether the path leads to something, links followed. */
@@ -204,6 +212,8 @@ final class FileTree {
 
   /** The sum of the sizes of all regular files in bytes, hard links counted each. */
   long contentSize() {
-    return nodes.values().stream().mapToLong(node -> node instanceof Regular file ? file.content().size() : 0).sum();
+    return nodes.values().stream()
+        .mapToLong(node -> node instanceof Regular file ? file.content().size() : 0)
+        .sum();
   }
 }

@@ -87,7 +87,8 @@ final class HostCommand {
   /** Runs the program and returns all it printed, whatever its exit status. */
   Result run() throws ImageException, IOException {
     var captured = new String[1];
-    Result result = run(output -> captured[0] = new String(output.readAllBytes(), StandardCharsets.UTF_8));
+    Result result =
+        run(output -> captured[0] = new String(output.readAllBytes(), StandardCharsets.UTF_8));
     return new Result(result.status(), captured[0], result.errors());
   }
 
@@ -148,7 +149,10 @@ final class HostCommand {
     return "The program " + program + " was not found; install the Debian package " + owner + ".";
   }
 
-  /** The executable file of a program, searched for in PATH and the system's administration directories. */
+  /**
+   * The executable file of a program, searched for in PATH and the system's administration
+   * directories.
+   */
   static Optional<Path> find(String program) {
     var directories = new ArrayList<String>();
     String path = System.getenv("PATH");

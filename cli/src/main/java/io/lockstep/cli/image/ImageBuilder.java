@@ -4,7 +4,6 @@ import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -42,7 +41,10 @@ public final class ImageBuilder {
   /** The user's cache directory by the XDG base directory rules. */
   public static Path userCache() {
     String xdg = System.getenv("XDG_CACHE_HOME");
-    Path base = xdg == null || !xdg.startsWith("/") ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(xdg);
+    Path base =
+        xdg == null || !xdg.startsWith("/")
+            ? Path.of(System.getProperty("user.home"), ".cache")
+            : Path.of(xdg);
     return base.resolve("lockstep");
   }
 
@@ -68,18 +70,20 @@ public final class ImageBuilder {
     try {
       return Files.readAllBytes(file.get());
     } catch (IOException e) {
-      throw new ImageException("The public key " + file.get() + " cannot be read; check the path.", e);
+      throw new ImageException(
+          "The public key " + file.get() + " cannot be read; check the path.", e);
     }
   }
 
-  /** One build at a time uses the cache: apt's own locks make a second one fail and not wait. */
-  private FileLock lock(FileChannel file) throws IOException {
-    FileLock lock = file.tryLock();
-    if (lock == null) {
+  /**
+   * One build at a time uses the cache: apt's own locks make a second one fail and not wait.
+   * Closing the file releases the lock.
+   */
+  private void lock(FileChannel file) throws IOException {
+    if (file.tryLock() == null) {
       progress.say("Another build uses the download cache; waiting for it to end.");
-      lock = file.lock();
+      file.lock();
     }
-    return lock;
   }
 
   private static DebianMirror mirror(ImageRequest request) throws ImageException, IOException {
@@ -90,18 +94,22 @@ public final class ImageBuilder {
     for (AptSource source : mirror.sources()) {
       if (source.signedBy().startsWith("/") && !Files.isReadable(Path.of(source.signedBy()))) {
         throw new ImageException(
-            "The key ring " + source.signedBy() + " is missing; install the Debian package debian-archive-keyring.");
+            "The key ring "
+                + source.signedBy()
+                + " is missing; install the Debian package debian-archive-keyring.");
       }
     }
     return mirror;
   }
 
-  private ImageManifest fill(Path work, ImageRequest request, byte[] sshKeys) throws ImageException, IOException {
+  private ImageManifest fill(Path work, ImageRequest request, byte[] sshKeys)
+      throws ImageException, IOException {
     Files.createDirectories(cache);
     Downloads downloads;
     try (FileChannel lockFile =
-            FileChannel.open(cache.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        FileLock held = lock(lockFile)) {
+        FileChannel.open(
+            cache.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      lock(lockFile);
       downloads = download(request);
     }
     ImageManifest manifest;
@@ -119,7 +127,8 @@ public final class ImageBuilder {
     if (SecondStage.possible()) {
       SecondStage.run(work, progress);
     } else {
-      progress.say("The guest configures its packages on its first start, which will take some minutes.");
+      progress.say(
+          "The guest configures its packages on its first start, which will take some minutes.");
     }
   }
 
@@ -130,7 +139,10 @@ public final class ImageBuilder {
    * @param system what goes onto the disk of a full system; empty without one
    */
   private record Downloads(
-      DebianMirror mirror, DebPackage kernel, List<DebPackage> appliance, List<DebPackage> system) {}
+      DebianMirror mirror,
+      DebPackage kernel,
+      List<DebPackage> appliance,
+      List<DebPackage> system) {}
 
   private Downloads download(ImageRequest request) throws ImageException, IOException {
     DebianMirror mirror = mirror(request);
@@ -144,7 +156,8 @@ public final class ImageBuilder {
     names.addAll(appliance);
     names.addAll(system);
     Map<String, DebPackage> files = apt.download(names);
-    return new Downloads(mirror, files.get(kernelName), select(files, appliance), select(files, system));
+    return new Downloads(
+        mirror, files.get(kernelName), select(files, appliance), select(files, system));
   }
 
   private static List<String> applianceClosure(AptWorkspace apt, List<String> include)
@@ -161,14 +174,16 @@ public final class ImageBuilder {
     return apt.resolve(wanted);
   }
 
-  private static List<String> systemClosure(AptWorkspace apt, List<String> include) throws ImageException, IOException {
+  private static List<String> systemClosure(AptWorkspace apt, List<String> include)
+      throws ImageException, IOException {
     var wanted = new ArrayList<>(FullSystem.PACKAGES);
     wanted.addAll(include);
     apt.assume(List.of());
     return apt.resolve(wanted);
   }
 
-  private static List<DebPackage> select(Map<String, DebPackage> files, List<String> names) throws ImageException {
+  private static List<DebPackage> select(Map<String, DebPackage> files, List<String> names)
+      throws ImageException {
     var selected = new ArrayList<DebPackage>();
     for (String name : names) {
       selected.add(files.get(name));
@@ -176,7 +191,8 @@ public final class ImageBuilder {
     return selected;
   }
 
-  private ImageManifest write(Path work, ImageRequest request, Downloads downloads, Spool spool, byte[] sshKeys)
+  private ImageManifest write(
+      Path work, ImageRequest request, Downloads downloads, Spool spool, byte[] sshKeys)
       throws ImageException, IOException {
     var appliance = new Appliance(spool);
     var modules = new ArrayList<>(Appliance.MODULES);
@@ -209,11 +225,17 @@ public final class ImageBuilder {
   }
 
   private void writeSystem(
-      Path work, ImageRequest request, Downloads downloads, KernelPackage kernel, Spool spool, byte[] sshKeys)
+      Path work,
+      ImageRequest request,
+      Downloads downloads,
+      KernelPackage kernel,
+      Spool spool,
+      byte[] sshKeys)
       throws ImageException, IOException {
     var system = new FullSystem(spool);
     try (var step = progress.step("Unpacking the system")) {
-      system.addModules(kernel);
+      step.doing("kernel modules");
+      system.addModules(kernel, work.resolve("modules"));
       for (DebPackage deb : downloads.system()) {
         step.doing(deb.name());
         system.addPackage(deb);
@@ -222,7 +244,8 @@ public final class ImageBuilder {
     }
     Path staging = work.resolve("staging");
     try (var step = progress.step("Writing the disk image", system.tree().contentSize())) {
-      Ext4Image.of(system.tree(), work.resolve(ImageManifest.DISK), request.diskSize(), staging, step);
+      Ext4Image.of(
+          system.tree(), work.resolve(ImageManifest.DISK), request.diskSize(), staging, step);
       AtomicDirectory.deleteTree(staging);
     }
   }
@@ -236,7 +259,10 @@ public final class ImageBuilder {
     return Files.size(file);
   }
 
-  /** While the kernel unpacks the archive both are in memory, and its file system may take half of what is left. */
+  /**
+   * While the kernel unpacks the archive both are in memory, and its file system may take half of
+   * what is left.
+   */
   private static int applianceMemory(long initrdSize) {
     long needed = 3 * initrdSize / MIB + 160;
     return (int) Math.max(LEAST_MEMORY_MIB, (needed + 63) / 64 * 64);

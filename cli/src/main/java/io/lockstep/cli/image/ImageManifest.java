@@ -15,7 +15,8 @@ import tools.jackson.jr.ob.JSON;
  *
  * @param suite Debian suite
  * @param kernelVersion version of the kernel package
- * @param disk name of the disk image that the guest's root is on, in the image directory; empty for an appliance
+ * @param disk name of the disk image that the guest's root is on, in the image directory; empty for
+ *     an appliance
  * @param append the kernel command line to use unless the user gives one
  * @param memoryMib memory that the guest is comfortable with, in MiB
  * @param packages version of each package in the guest
@@ -52,12 +53,16 @@ public record ImageManifest(
   public static ImageManifest read(Path directory) throws ImageException {
     Path file = directory.resolve(FILE);
     if (!Files.isRegularFile(file)) {
-      throw new ImageException(directory + " is no image; make one with lockstep image build " + directory + ".");
+      throw new ImageException(
+          directory + " is no image; make one with lockstep image build " + directory + ".");
     }
     try {
       Map<String, Object> json = JSON.std.mapFrom(Files.readString(file));
-      if (!FORMAT.equals(json.get("format")) || !Integer.valueOf(VERSION).equals(json.get("version"))) {
-        throw new ImageException(file + " was written by another version of lockstep; build the image again.");
+      if (json == null
+          || !FORMAT.equals(json.get("format"))
+          || !Integer.valueOf(VERSION).equals(json.get("version"))) {
+        throw new ImageException(
+            file + " was written by another version of lockstep; build the image again.");
       }
       var packages = new TreeMap<String, String>();
       if (json.get("packages") instanceof Map<?, ?> map) {
@@ -93,6 +98,7 @@ public record ImageManifest(
     json.put("memoryMib", memoryMib);
     json.put("packages", new TreeMap<>(packages));
     Files.writeString(
-        directory.resolve(FILE), JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json) + "\n");
+        directory.resolve(FILE),
+        JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(json) + "\n");
   }
 }

@@ -14,11 +14,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The modules of a kernel package, of which an appliance takes a few with what they depend on. The package has no
- * {@code modules.dep} (it is made when the package is configured), so dependencies are read from the modules.
+ * The modules of a kernel package, of which an appliance takes a few with what they depend on. The
+ * package has no {@code modules.dep} (it is made when the package is configured), so dependencies
+ * are read from the modules.
  */
 final class KernelModules {
-  private static final Pattern FILE_NAME = Pattern.compile("(?:.*/)?([^/]+)\\.ko(?:\\.(xz|zst|gz))?");
+  private static final Pattern FILE_NAME =
+      Pattern.compile("(?:.*/)?([^/]+)\\.ko(?:\\.(xz|zst|gz))?");
 
   /** Software that a soft dependency names by what it offers and not by its module. */
   private static final Map<String, List<String>> PROVIDERS =
@@ -58,22 +60,24 @@ final class KernelModules {
   }
 
   /**
-   * The modules named and what they need, decompressed, each after those it depends on. What is built into the kernel
-   * needs no module.
+   * The modules named and what they need, decompressed, each after those it depends on. What is
+   * built into the kernel needs no module.
    */
   List<Module> closure(List<String> names) throws ImageException, IOException {
     var chosen = new LinkedHashMap<String, Module>();
     for (String name : names) {
       String canonical = canonical(name);
       if (!pathOf.containsKey(canonical) && !builtIn.contains(canonical)) {
-        throw new ImageException("The kernel has no module " + name + "; check its spelling or leave it out.");
+        throw new ImageException(
+            "The kernel has no module " + name + "; check its spelling or leave it out.");
       }
       add(canonical, chosen, new LinkedHashSet<>());
     }
     return List.copyOf(chosen.values());
   }
 
-  private void add(String name, Map<String, Module> chosen, Set<String> above) throws ImageException, IOException {
+  private void add(String name, Map<String, Module> chosen, Set<String> above)
+      throws ImageException, IOException {
     String path = pathOf.get(name);
     if (path == null || chosen.containsKey(name) || !above.add(name)) {
       return;
@@ -92,7 +96,9 @@ final class KernelModules {
       if (pathOf.containsKey(soft)) {
         needed.add(soft);
       } else {
-        PROVIDERS.getOrDefault(soft, List.of()).stream().filter(pathOf::containsKey).forEach(needed::add);
+        PROVIDERS.getOrDefault(soft, List.of()).stream()
+            .filter(pathOf::containsKey)
+            .forEach(needed::add);
       }
     }
     return needed;
@@ -103,14 +109,15 @@ final class KernelModules {
     String format = matcher.matches() && matcher.group(2) != null ? matcher.group(2) : "";
     byte[] bytes = Decompressor.decompress(files.get(path).content().bytes(), format);
     ModuleInfo info =
-        ModuleInfo.of(bytes).orElseThrow(() -> new ImageException("The kernel module " + path + " is damaged."));
+        ModuleInfo.of(bytes)
+            .orElseThrow(() -> new ImageException("The kernel module " + path + " is damaged."));
     String plain = format.isEmpty() ? path : path.substring(0, path.length() - format.length() - 1);
     return new Module(name, plain, bytes, info);
   }
 
   /**
-   * The {@code modules.dep} of a closure: for each module its direct and indirect dependencies, in the order opposite to
-   * that of loading (modules.dep(5)).
+   * The {@code modules.dep} of a closure: for each module its direct and indirect dependencies, in
+   * the order opposite to that of loading (modules.dep(5)).
    */
   String dependencyFile(List<Module> closure) {
     var text = new StringBuilder();

@@ -13,7 +13,8 @@ import java.util.TreeMap;
  * @param modules the modules and their lists, by path relative to the kernel's module directory
  * @param time when the kernel was made, in seconds since 1970
  */
-record KernelPackage(String release, Content image, Map<String, FileTree.Regular> modules, long time) {
+record KernelPackage(
+    String release, Content image, Map<String, FileTree.Regular> modules, long time) {
   /** Where modules belong in a guest, followed by the release. */
   static final String MODULE_ROOT = "usr/lib/modules/";
 
@@ -29,12 +30,15 @@ record KernelPackage(String release, Content image, Map<String, FileTree.Regular
         unpacked.filesBelow("boot").entrySet().stream()
             .filter(file -> file.getKey().startsWith(IMAGE_PREFIX))
             .findFirst()
-            .orElseThrow(() -> new ImageException("The package " + deb.name() + " has no kernel in /boot."));
+            .orElseThrow(
+                () -> new ImageException("The package " + deb.name() + " has no kernel in /boot."));
     String release = image.getKey().substring(image.getKey().indexOf('-') + 1);
     var modules = new TreeMap<String, FileTree.Regular>();
     for (String root : new String[] {OLD_MODULE_ROOT, MODULE_ROOT}) {
       String directory = root + release + "/";
-      unpacked.filesBelow(directory).forEach((path, file) -> modules.put(path.substring(directory.length()), file));
+      unpacked
+          .filesBelow(directory)
+          .forEach((path, file) -> modules.put(path.substring(directory.length()), file));
     }
     return new KernelPackage(release, image.getValue().content(), modules, image.getValue().time());
   }

@@ -7,8 +7,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
- * Gets the flat kernel {@code Image} out of what a kernel package has in {@code /boot}: that image itself (Debian's
- * {@code vmlinux}, also a PE file because of its EFI stub), the same under gzip, or as the payload of an EFI zboot file.
+ * Gets the flat kernel {@code Image} out of what a kernel package has in {@code /boot}: that image
+ * itself (Debian's {@code vmlinux}, also a PE file because of its EFI stub), the same under gzip,
+ * or as the payload of an EFI zboot file.
  */
 final class LinuxImage {
   /** "RSC\5" at byte 56 (kernel documentation, arch/riscv/boot-image-header). */
@@ -16,7 +17,10 @@ final class LinuxImage {
 
   private static final int RISCV_MAGIC_OFFSET = 56;
 
-  /** The EFI zboot header: "zimg" at 4, payload offset and size after it, then the compression's name at 24. */
+  /**
+   * The EFI zboot header: "zimg" at 4, payload offset and size after it, then the compression's
+   * name at 24.
+   */
   private static final int ZBOOT_MAGIC = 0x676d697a;
 
   private static final int ZBOOT_HEADER = 56;
@@ -38,18 +42,16 @@ final class LinuxImage {
   }
 
   static boolean isFlat(byte[] image) {
-    return image.length > RISCV_MAGIC_OFFSET + 8 && littleEndian(image).getInt(RISCV_MAGIC_OFFSET) == RISCV_MAGIC;
+    return image.length > RISCV_MAGIC_OFFSET + 8
+        && littleEndian(image).getInt(RISCV_MAGIC_OFFSET) == RISCV_MAGIC;
   }
 
   private static byte[] unwrap(byte[] image) throws ImageException, IOException {
-    if (image.length < ZBOOT_HEADER) {
-      throw unknown();
-    }
     ByteBuffer bytes = littleEndian(image);
-    if ((bytes.getShort(0) & 0xffff) == GZIP_MAGIC) {
+    if (image.length > 2 && (bytes.getShort(0) & 0xffff) == GZIP_MAGIC) {
       return Decompressor.decompress(image, "gzip");
     }
-    if (bytes.getInt(4) == ZBOOT_MAGIC) {
+    if (image.length > ZBOOT_HEADER && bytes.getInt(4) == ZBOOT_MAGIC) {
       int offset = bytes.getInt(8);
       int size = bytes.getInt(12);
       if (offset < 0 || size < 0 || (long) offset + size > image.length) {
@@ -58,7 +60,8 @@ final class LinuxImage {
       String format = new String(image, 24, 32, StandardCharsets.US_ASCII);
       int end = format.indexOf('\0');
       return Decompressor.decompress(
-          Arrays.copyOfRange(image, offset, offset + size), end < 0 ? format : format.substring(0, end));
+          Arrays.copyOfRange(image, offset, offset + size),
+          end < 0 ? format : format.substring(0, end));
     }
     throw unknown();
   }
@@ -68,6 +71,7 @@ final class LinuxImage {
   }
 
   private static ImageException unknown() {
-    return new ImageException("The kernel of this suite has a format that is not known; choose another --suite.");
+    return new ImageException(
+        "The kernel of this suite has a format that is not known; choose another --suite.");
   }
 }

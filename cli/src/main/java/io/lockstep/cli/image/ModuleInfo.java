@@ -1,6 +1,5 @@
 package io.lockstep.cli.image;
 
-import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -26,7 +25,7 @@ record ModuleInfo(List<String> dependencies, List<String> softDependencies) {
   static Optional<ModuleInfo> of(byte[] elf) {
     try {
       return modinfo(ByteBuffer.wrap(elf).order(ByteOrder.LITTLE_ENDIAN)).map(ModuleInfo::parse);
-    } catch (IndexOutOfBoundsException | BufferUnderflowException | IllegalArgumentException e) {
+    } catch (IndexOutOfBoundsException | ArithmeticException e) {
       return Optional.empty();
     }
   }
@@ -41,7 +40,11 @@ record ModuleInfo(List<String> dependencies, List<String> softDependencies) {
     for (int i = 0; i < count; i++) {
       int header = table + i * SECTION_HEADER_SIZE;
       if (stringAt(elf, names + elf.getInt(header)).equals(".modinfo")) {
-        var bytes = new byte[Math.toIntExact(elf.getLong(header + 32))];
+        long size = elf.getLong(header + 32);
+        if (size < 0 || size > elf.capacity()) {
+          return Optional.empty();
+        }
+        var bytes = new byte[(int) size];
         elf.get(sectionOffset(elf, table, i), bytes);
         return Optional.of(new String(bytes, StandardCharsets.UTF_8));
       }

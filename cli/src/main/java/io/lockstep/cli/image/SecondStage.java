@@ -49,14 +49,24 @@ final class SecondStage {
     return new HostCommand(
         MACHINE,
         List.of(
-            "-M", "virt", "-m", "1024", "-nographic", "-no-reboot",
-            "-kernel", directory.resolve(ImageManifest.KERNEL).toString(),
-            "-initrd", directory.resolve(ImageManifest.INITRD).toString(),
-            "-append", "console=ttyS0 quiet root=/dev/vda lockstep.configure-only",
+            "-M",
+            "virt",
+            "-m",
+            "1024",
+            "-nographic",
+            "-no-reboot",
+            "-kernel",
+            directory.resolve(ImageManifest.KERNEL).toString(),
+            "-initrd",
+            directory.resolve(ImageManifest.INITRD).toString(),
+            "-append",
+            "console=ttyS0 quiet root=/dev/vda lockstep.configure-only",
             "-drive",
-                "if=none,id=root,format=raw,cache=unsafe,file="
-                    + directory.resolve(ImageManifest.DISK).toString().replace(",", ",,"),
-            "-device", "virtio-blk-device,drive=root",
-            "-device", "virtio-rng-device"));
+            "if=none,id=root,format=raw,cache=unsafe,file="
+                + directory.resolve(ImageManifest.DISK).toString().replace(",", ",,"),
+            "-device",
+            "virtio-blk-device,drive=root",
+            "-device",
+            "virtio-rng-device"));
   }
 }

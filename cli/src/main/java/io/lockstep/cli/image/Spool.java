@@ -10,7 +10,10 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** One temporary file for the contents of all unpacked files: packages hold more than the heap should. */
+/**
+ * One temporary file for the contents of all unpacked files: packages hold more than the heap
+ * should.
+ */
 final class Spool implements AutoCloseable {
   private static final int BUFFER_SIZE = 1 << 16;
 

@@ -10,8 +10,9 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * Reads the tar archives that Debian packages are made of: POSIX ustar with GNU or pax extensions for long names and
- * large numbers (deb(5)). Call {@link #next()}, then read at most the entry's size from {@link #content()}.
+ * Reads the tar archives that Debian packages are made of: POSIX ustar with GNU or pax extensions
+ * for long names and large numbers (deb(5)). Call {@link #next()}, then read at most the entry's
+ * size from {@link #content()}.
  */
 final class TarReader {
   private static final int BLOCK = 512;
@@ -30,7 +31,16 @@ final class TarReader {
 
   /** One member; sizes in bytes, time in seconds since 1970. */
   record Entry(
-      Kind kind, String name, String linkTarget, long size, int mode, int uid, int gid, long time, int major, int minor) {}
+      Kind kind,
+      String name,
+      String linkTarget,
+      long size,
+      int mode,
+      int uid,
+      int gid,
+      long time,
+      int major,
+      int minor) {}
 
   private final InputStream in;
   private long left;
@@ -132,7 +142,10 @@ final class TarReader {
     return new String(bytes, 0, end, StandardCharsets.UTF_8);
   }
 
-  /** Records of the form {@code LENGTH KEY=VALUE\n}; lengths are in bytes, and Debian's names are plain ASCII. */
+  /**
+   * Records of the form {@code LENGTH KEY=VALUE\n}; lengths are in bytes, and Debian's names are
+   * plain ASCII.
+   */
   private static void parsePax(String text, Map<String, String> extensions) {
     for (String record : text.split("\n")) {
       int blank = record.indexOf(' ');

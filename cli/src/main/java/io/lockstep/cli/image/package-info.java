@@ -1,8 +1,9 @@
 /**
- * Guest images: a stock Debian riscv64 kernel with an appliance in its initial RAM file system, or a complete Debian on
- * a disk, made from Debian's own packages.
+ * Guest images: a stock Debian riscv64 kernel with an appliance in its initial RAM file system, or
+ * a complete Debian on a disk, made from Debian's own packages.
  *
- * <p>Packages come through the host's {@code apt}, with a state of our own, so signatures are checked the way the host
- * checks them and no privilege is needed. They are only ever unpacked: nothing made for the guest runs on the host.
+ * <p>Packages come through the host's {@code apt}, with a state of our own, so signatures are
+ * checked the way the host checks them and no privilege is needed. They are only ever unpacked:
+ * nothing made for the guest runs on the host.
  */
 package io.lockstep.cli.image;
