@@ -146,7 +146,7 @@ public final class FileBlockBackend implements BlockBackend {
     if (size % SECTOR != 0) {
       throw new SetupException(
           ("The disk %s has %d bytes, which is no whole number of 512-byte sectors; is it a raw"
-               + " disk image? If so, round its size up with truncate -s %%512 %1$s.")
+                  + " disk image? If so, round its size up with truncate -s %%512 %1$s.")
               .formatted(image, size));
     }
     return size / SECTOR;

@@ -1,6 +1,8 @@
 package io.lockstep.host.net;
 
-/** What the switch says to a port that names a VM. The numbers are on the wire (docs/network.md). */
+/**
+ * What the switch says to a port that names a VM. The numbers are on the wire (docs/network.md).
+ */
 public enum ClaimAnswer {
   /** The port waits, with no traffic, until it claims an epoch. */
   WAITING(0),

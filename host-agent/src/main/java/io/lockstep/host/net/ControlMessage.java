@@ -7,9 +7,9 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * What a port and the switch say to each other besides frames. On the stream, everything starts with a big-endian
- * length word; its top bit is set for a control message and clear for a frame. A guest can't forge one: what it sends
- * becomes the inside of a frame.
+ * What a port and the switch say to each other besides frames. On the stream, everything starts
+ * with a big-endian length word; its top bit is set for a control message and clear for a frame. A
+ * guest can't forge one: what it sends becomes the inside of a frame.
  *
  * <pre>
  *  0               4      5         6      7        8           12
@@ -147,7 +147,8 @@ sealed interface ControlMessage {
               : Optional.empty();
       case 4 -> Optional.of(new StatusRequest());
       case 5 ->
-          Optional.of(new Status(new String(b, at + HEADER, length - HEADER, StandardCharsets.UTF_8)));
+          Optional.of(
+              new Status(new String(b, at + HEADER, length - HEADER, StandardCharsets.UTF_8)));
       default -> Optional.empty();
     };
   }

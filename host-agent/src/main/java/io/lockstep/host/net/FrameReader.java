@@ -64,7 +64,8 @@ final class FrameReader {
       boolean control = word < 0;
       int length = word & ~ControlMessage.CONTROL_BIT;
       if (length > (control ? controlMax : Frame.MAX_LENGTH + Frame.VNET_HEADER)) {
-        throw new IOException("the peer sent a message of " + length + " bytes; that is no switch port");
+        throw new IOException(
+            "the peer sent a message of " + length + " bytes; that is no switch port");
       }
       if (end - at - 4 < length) {
         if (length + 4 > bytes.length) {

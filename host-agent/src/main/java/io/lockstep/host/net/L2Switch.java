@@ -17,10 +17,11 @@ import org.slf4j.LoggerFactory;
 /**
  * A learning layer-2 switch: plain logic on one thread, with no socket of its own.
  *
- * <p>Addresses of plain ports are learnt from what they send and forgotten when they fall silent. A port that names a
- * VM and an epoch <em>owns</em> its address: nobody else's frames are taken from it, and the newest epoch of a VM cuts
- * off all ports of older ones, in the same step in which it gets the address. So after a claim no frame of an older
- * epoch passes, whatever its sender believes. The newest epoch seen of each VM is remembered as long as the switch lives.
+ * <p>Addresses of plain ports are learnt from what they send and forgotten when they fall silent. A
+ * port that names a VM and an epoch <em>owns</em> its address: nobody else's frames are taken from
+ * it, and the newest epoch of a VM cuts off all ports of older ones, in the same step in which it
+ * gets the address. So after a claim no frame of an older epoch passes, whatever its sender
+ * believes. The newest epoch seen of each VM is remembered as long as the switch lives.
  */
 public final class L2Switch {
   private static final Logger LOG = LoggerFactory.getLogger(L2Switch.class);
@@ -32,7 +33,8 @@ public final class L2Switch {
    * What ports may do.
    *
    * @param ageing nanoseconds of silence after which an address is forgotten
-   * @param floodsPerSecond broadcasts, multicasts and frames to unknown addresses that a port may send
+   * @param floodsPerSecond broadcasts, multicasts and frames to unknown addresses that a port may
+   *     send
    * @param floodBurst how many of these may come at once
    * @param ports most ports at a time
    */
@@ -104,10 +106,11 @@ public final class L2Switch {
     }
 
     /**
-     * Asks for an address in the name of a VM and an epoch. On success all ports of older epochs have been cut off and
-     * the address leads here.
+     * Asks for an address in the name of a VM and an epoch. On success all ports of older epochs
+     * have been cut off and the address leads here.
      *
-     * @param wantedInstance a number drawn by the asking process: the same process may replace its own port
+     * @param wantedInstance a number drawn by the asking process: the same process may replace its
+     *     own port
      */
     public ClaimAnswer claim(UUID vmId, long wantedEpoch, long wantedInstance, long wantedMac) {
       return L2Switch.this.claim(this, vmId, wantedEpoch, wantedInstance, wantedMac);
@@ -381,15 +384,18 @@ public final class L2Switch {
     moveListeners.forEach(listener -> listener.accept(mac));
   }
 
-  /** Tells everyone beyond the other ports where the address is now: a reverse ARP broadcast (RFC 903). */
+  /**
+   * Tells everyone beyond the other ports where the address is now: a reverse ARP broadcast (RFC
+   * 903).
+   */
   private void announce(Attachment from, long mac) {
     byte[] rarp = reverseArp(mac);
     flood(from, announcement.set(rarp, 0, rarp.length));
   }
 
   /**
-   * A reverse ARP request of an address for itself: switches learn the place of its sender, hosts ignore it, and it
-   * needs no IP address.
+   * A reverse ARP request of an address for itself: switches learn the place of its sender, hosts
+   * ignore it, and it needs no IP address.
    */
   public static byte[] reverseArp(long mac) {
     byte[] b = new byte[60];
@@ -410,11 +416,17 @@ public final class L2Switch {
   public String portsJson() {
     StringBuilder json = new StringBuilder("[");
     for (Attachment a : attachments) {
-      json.append(json.length() > 1 ? "," : "").append("{\"name\":\"").append(a.port.name()).append('"');
+      json.append(json.length() > 1 ? "," : "")
+          .append("{\"name\":\"")
+          .append(a.port.name())
+          .append('"');
       if (!a.delivering) {
         json.append(",\"role\":\"waiting\"");
       } else if (a.vm != null) {
-        json.append(",\"role\":\"owner\",\"vm\":\"").append(a.vm.id).append("\",\"epoch\":").append(a.epoch);
+        json.append(",\"role\":\"owner\",\"vm\":\"")
+            .append(a.vm.id)
+            .append("\",\"epoch\":")
+            .append(a.epoch);
       } else {
         json.append(",\"role\":\"plain\"");
       }

@@ -23,7 +23,10 @@ final class OutQueue {
     return buffer.position() - out;
   }
 
-  /** Adds a frame with its length before it, and its offload header if asked for; false if it doesn't fit. */
+  /**
+   * Adds a frame with its length before it, and its offload header if asked for; false if it
+   * doesn't fit.
+   */
   boolean add(Frame frame, boolean withHeader) {
     int extra = withHeader ? Frame.VNET_HEADER : 0;
     if (!reserve(4 + extra + frame.length)) {

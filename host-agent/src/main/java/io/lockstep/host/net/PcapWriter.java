@@ -1,10 +1,10 @@
 package io.lockstep.host.net;
 
+import io.lockstep.host.net.wire.Bytes;
 import io.lockstep.host.net.wire.EtherType;
 import io.lockstep.host.net.wire.Frame;
 import io.lockstep.host.net.wire.InternetChecksum;
 import io.lockstep.host.net.wire.Offload;
-import io.lockstep.host.net.wire.Bytes;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A capture file with nanosecond time stamps (pcap, magic 0xa1b23c4d, link type Ethernet). Frames that are still to be
- * cut or summed are written in one piece with their checksums completed.
+ * A capture file with nanosecond time stamps (pcap, magic 0xa1b23c4d, link type Ethernet). Frames
+ * that are still to be cut or summed are written in one piece with their checksums completed.
  */
 public final class PcapWriter implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PcapWriter.class);
@@ -87,7 +87,10 @@ public final class PcapWriter implements AutoCloseable {
       Bytes.put16(scratch, field, 0);
       long sum =
           InternetChecksum.pseudoHeader(Bytes.i32(scratch, 26), Bytes.i32(scratch, 30), 6, upper);
-      Bytes.put16(scratch, field, InternetChecksum.finish(InternetChecksum.add(sum, scratch, start, upper)));
+      Bytes.put16(
+          scratch,
+          field,
+          InternetChecksum.finish(InternetChecksum.add(sum, scratch, start, upper)));
     } else {
       Offload.completeChecksum(scratch, 0, frame.length, start, frame.checksumOffset);
     }

@@ -60,8 +60,8 @@ final class StreamListener implements EventLoop.Handler, AutoCloseable {
       throw new IOException(
           "listening on "
               + wanted
-              + " needs --tls-cert, --tls-key and --tls-ca: only loopback addresses and Unix sockets are served"
-              + " without TLS");
+              + " needs --tls-cert, --tls-key and --tls-ca: only loopback addresses and Unix"
+              + " sockets are served without TLS");
     }
     ServerSocketChannel channel =
         wanted instanceof SwitchAddress.Unix unix ? openUnix(unix) : ServerSocketChannel.open();
@@ -74,7 +74,8 @@ final class StreamListener implements EventLoop.Handler, AutoCloseable {
     } catch (BindException e) {
       channel.close();
       throw new IOException(
-          wanted + " cannot be listened on: " + e.getMessage() + "; choose another with --listen", e);
+          wanted + " cannot be listened on: " + e.getMessage() + "; choose another with --listen",
+          e);
     } catch (IOException e) {
       channel.close();
       throw new IOException(wanted + " cannot be listened on: " + e.getMessage(), e);

@@ -16,8 +16,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A port whose other end is a stream socket: a QEMU stream netdev, which sends nothing but frames, or a Lockstep VM,
- * which first says who it is.
+ * A port whose other end is a stream socket: a QEMU stream netdev, which sends nothing but frames,
+ * or a Lockstep VM, which first says who it is.
  */
 final class StreamPort implements SwitchPort, EventLoop.Handler {
   /** What a port shares with all others of its switch. */
@@ -127,7 +127,10 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
     close(cause.getMessage() == null ? cause.toString() : cause.getMessage());
   }
 
-  /** Finds out from the first byte whether the peer speaks TLS; false if there is none yet or it mustn't go on. */
+  /**
+   * Finds out from the first byte whether the peer speaks TLS; false if there is none yet or it
+   * mustn't go on.
+   */
   private boolean chooseStream() throws IOException {
     if (local && context.tls.isEmpty()) {
       stage = Stage.UNKNOWN;
@@ -322,7 +325,10 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
 
   private void scheduleFlush() {
     // While the socket is full its readiness drives the queue.
-    if (!flushPending && key != null && key.isValid() && (key.interestOps() & SelectionKey.OP_WRITE) == 0) {
+    if (!flushPending
+        && key != null
+        && key.isValid()
+        && (key.interestOps() & SelectionKey.OP_WRITE) == 0) {
       flushPending = true;
       context.loop.deferOutput(this::flushDeferred);
     }

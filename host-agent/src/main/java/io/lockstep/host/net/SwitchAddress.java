@@ -8,7 +8,10 @@ import java.net.UnknownHostException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 
-/** Where a switch listens: {@code 127.0.0.1:4000}, {@code [::1]:4000} or {@code unix:/run/lockstep/switch}. */
+/**
+ * Where a switch listens: {@code 127.0.0.1:4000}, {@code [::1]:4000} or {@code
+ * unix:/run/lockstep/switch}.
+ */
 public sealed interface SwitchAddress {
   /** A TCP address. Port 0 means any free one, for listening. */
   record Tcp(String host, int port) implements SwitchAddress {

@@ -21,14 +21,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A VM's port on a switch, from the VM's side. It connects by itself, and again when the connection is lost, until it is
- * closed or the switch says that its epoch is over.
+ * A VM's port on a switch, from the VM's side. It connects by itself, and again when the connection
+ * is lost, until it is closed or the switch says that its epoch is over.
  *
- * <p>The port of a secondary connects in advance and waits; {@link #claim} then is one message on a connection that
- * stands, and packets may follow at once, without waiting for the answer: if the claim is refused, the switch drops them.
+ * <p>The port of a secondary connects in advance and waits; {@link #claim} then is one message on a
+ * connection that stands, and packets may follow at once, without waiting for the answer: if the
+ * claim is refused, the switch drops them.
  */
 public final class SwitchClient implements NetworkLink {
-  /** What happens to the port. Calls come on the client's thread, except for those that {@link #close} ends. */
+  /**
+   * What happens to the port. Calls come on the client's thread, except for those that {@link
+   * #close} ends.
+   */
   public interface Listener extends Receiver {
     /** The switch has answered a hello or a claim. */
     default void answered(ClaimAnswer answer) {}
@@ -118,10 +122,12 @@ public final class SwitchClient implements NetworkLink {
   }
 
   /**
-   * Makes this the port of a running VM: one message, written by the calling thread if the connection stands, so that
-   * packets sent afterwards arrive after it. Also changes the epoch of a port that is an owner already.
+   * Makes this the port of a running VM: one message, written by the calling thread if the
+   * connection stands, so that packets sent afterwards arrive after it. Also changes the epoch of a
+   * port that is an owner already.
    *
-   * @return the switch's answer; completes later if the connection is down. Nobody needs to wait for it
+   * @return the switch's answer; completes later if the connection is down. Nobody needs to wait
+   *     for it
    */
   public CompletableFuture<ClaimAnswer> claim(long newEpoch) {
     synchronized (lock) {
@@ -201,7 +207,9 @@ public final class SwitchClient implements NetworkLink {
         }
         stage = Stage.CONNECTING;
         boolean done = channel.connect(address);
-        key = loop.register(channel, done ? SelectionKey.OP_READ : SelectionKey.OP_CONNECT, new Events());
+        key =
+            loop.register(
+                channel, done ? SelectionKey.OP_READ : SelectionKey.OP_CONNECT, new Events());
         if (done) {
           onConnected();
         }
@@ -372,8 +380,7 @@ public final class SwitchClient implements NetworkLink {
 
   private void sendClaim() {
     if (stage == Stage.CONNECTED) {
-      queue.addRaw(
-          ControlMessage.encode(new ControlMessage.Claim(epoch, config.mac(), abilities)));
+      queue.addRaw(ControlMessage.encode(new ControlMessage.Claim(epoch, config.mac(), abilities)));
       flush();
     }
   }

@@ -8,8 +8,8 @@ public interface SwitchPort {
   String name();
 
   /**
-   * Takes a frame that leaves the switch here; copies what it keeps. A port whose queue is full drops it and counts
-   * that; it never blocks.
+   * Takes a frame that leaves the switch here; copies what it keeps. A port whose queue is full
+   * drops it and counts that; it never blocks.
    */
   void send(Frame frame);
 

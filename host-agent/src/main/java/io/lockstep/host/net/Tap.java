@@ -14,8 +14,9 @@ import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 
 /**
- * A TAP device of Linux, whole Ethernet frames without a packet information header, opened through libc: the user needs
- * CAP_NET_ADMIN, or a device that was made for him ({@code ip tuntap add NAME mode tap user USER}).
+ * A TAP device of Linux, whole Ethernet frames without a packet information header, opened through
+ * libc: the user needs CAP_NET_ADMIN, or a device that was made for him ({@code ip tuntap add NAME
+ * mode tap user USER}).
  */
 public final class Tap implements AutoCloseable {
   private static final int O_RDWR = 2;
@@ -41,16 +42,32 @@ public final class Tap implements AutoCloseable {
 
   /** The handful of functions of libc that are needed. */
   private static final class Libc {
-    static final MethodHandle OPEN = function("open", 2, ValueLayout.JAVA_INT, POINTER, ValueLayout.JAVA_INT);
+    static final MethodHandle OPEN =
+        function("open", 2, ValueLayout.JAVA_INT, POINTER, ValueLayout.JAVA_INT);
     static final MethodHandle IOCTL =
-        function("ioctl", 2, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, POINTER);
+        function(
+            "ioctl", 2, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, POINTER);
     static final MethodHandle READ =
-        function("read", -1, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT, POINTER, ValueLayout.JAVA_LONG);
+        function(
+            "read",
+            -1,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT,
+            POINTER,
+            ValueLayout.JAVA_LONG);
     static final MethodHandle WRITE =
-        function("write", -1, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT, POINTER, ValueLayout.JAVA_LONG);
+        function(
+            "write",
+            -1,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT,
+            POINTER,
+            ValueLayout.JAVA_LONG);
     static final MethodHandle POLL =
-        function("poll", -1, ValueLayout.JAVA_INT, POINTER, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
-    static final MethodHandle CLOSE = function("close", -1, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT);
+        function(
+            "poll", -1, ValueLayout.JAVA_INT, POINTER, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
+    static final MethodHandle CLOSE =
+        function("close", -1, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT);
 
     private static MethodHandle function(
         String name, int firstVariadic, MemoryLayout result, MemoryLayout... arguments) {
@@ -61,7 +78,10 @@ public final class Tap implements AutoCloseable {
       return firstVariadic < 0
           ? linker.downcallHandle(address, type, errno)
           : linker.downcallHandle(
-              address, type, errno, Linker.Option.firstVariadicArg(Math.min(firstVariadic, arguments.length)));
+              address,
+              type,
+              errno,
+              Linker.Option.firstVariadicArg(Math.min(firstVariadic, arguments.length)));
     }
   }
 
@@ -90,14 +110,17 @@ public final class Tap implements AutoCloseable {
   public static Tap open(String name) throws IOException {
     byte[] bytes = name.getBytes(StandardCharsets.US_ASCII);
     if (bytes.length == 0 || bytes.length > NAME_MAX || !name.matches("[A-Za-z0-9_.-]+")) {
-      throw new IOException("'" + name + "' is no name for a network device (1 to 15 letters and digits)");
+      throw new IOException(
+          "'" + name + "' is no name for a network device (1 to 15 letters and digits)");
     }
     if (!System.getProperty("os.name").equals("Linux")) {
       throw new IOException("--tap works on Linux only");
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CAPTURED);
-      int fd = (int) Libc.OPEN.invokeExact(state, arena.allocateFrom("/dev/net/tun"), O_RDWR | O_CLOEXEC);
+      int fd =
+          (int)
+              Libc.OPEN.invokeExact(state, arena.allocateFrom("/dev/net/tun"), O_RDWR | O_CLOEXEC);
       if (fd < 0) {
         throw new IOException(explain(name, (int) ERRNO.get(state, 0L)));
       }
@@ -154,7 +177,9 @@ public final class Tap implements AutoCloseable {
         long count =
             ready < 0
                 ? -1
-                : (long) Libc.READ.invokeExact(readState, fd, readBuffer, (long) Math.min(FRAME_MAX, target.length));
+                : (long)
+                    Libc.READ.invokeExact(
+                        readState, fd, readBuffer, (long) Math.min(FRAME_MAX, target.length));
         if (count < 0) {
           return -1;
         }

@@ -22,7 +22,8 @@ public final class TapLink implements NetworkLink {
   public TapLink(Tap tap, Receiver receiver) {
     this.tap = tap;
     this.receiver = receiver;
-    this.reader = Thread.ofPlatform().daemon(true).name("lockstep-tap-" + tap.name()).start(this::read);
+    this.reader =
+        Thread.ofPlatform().daemon(true).name("lockstep-tap-" + tap.name()).start(this::read);
   }
 
   private void read() {

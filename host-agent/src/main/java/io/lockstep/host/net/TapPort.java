@@ -9,7 +9,10 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The uplink of a switch: a port that is a TAP device. A thread reads it; writing is done by the loop. */
+/**
+ * The uplink of a switch: a port that is a TAP device. A thread reads it; writing is done by the
+ * loop.
+ */
 final class TapPort implements SwitchPort, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TapPort.class);
   private static final int WAITING_MAX = 4096;
@@ -28,7 +31,11 @@ final class TapPort implements SwitchPort, AutoCloseable {
   TapPort(EventLoop loop, Tap tap) {
     this.loop = loop;
     this.tap = tap;
-    this.reader = Thread.ofPlatform().daemon(true).name("lockstep-tap-" + tap.name()).unstarted(this::readFrames);
+    this.reader =
+        Thread.ofPlatform()
+            .daemon(true)
+            .name("lockstep-tap-" + tap.name())
+            .unstarted(this::readFrames);
   }
 
   /** On the loop. */

@@ -89,8 +89,8 @@ public record TlsFiles(Path certificate, Path key, Path authority) {
     return engine;
   }
 
-  private static Collection<? extends Certificate> certificates(CertificateFactory factory, Path file)
-      throws IOException, GeneralSecurityException {
+  private static Collection<? extends Certificate> certificates(
+      CertificateFactory factory, Path file) throws IOException, GeneralSecurityException {
     Collection<? extends Certificate> all =
         factory.generateCertificates(new ByteArrayInputStream(read(file)));
     if (all.isEmpty()) {
@@ -102,9 +102,11 @@ public record TlsFiles(Path certificate, Path key, Path authority) {
   private PrivateKey privateKey() throws IOException {
     Matcher pem = PRIVATE_KEY.matcher(new String(read(key), StandardCharsets.US_ASCII));
     if (!pem.find()) {
-      throw new IOException(key + " holds no private key; it must be PKCS #8 in PEM, without a password");
+      throw new IOException(
+          key + " holds no private key; it must be PKCS #8 in PEM, without a password");
     }
-    PKCS8EncodedKeySpec spec = new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem.group(1)));
+    PKCS8EncodedKeySpec spec =
+        new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem.group(1)));
     for (String algorithm : List.of("EC", "RSA", "Ed25519")) {
       try {
         return KeyFactory.getInstance(algorithm).generatePrivate(spec);

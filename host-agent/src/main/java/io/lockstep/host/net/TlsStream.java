@@ -8,8 +8,8 @@ import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 
 /**
- * TLS over a non-blocking channel. The handshake's expensive steps run on a thread of their own, after which
- * {@code resume} is called; until then reads give nothing and writes take nothing.
+ * TLS over a non-blocking channel. The handshake's expensive steps run on a thread of their own,
+ * after which {@code resume} is called; until then reads give nothing and writes take nothing.
  */
 final class TlsStream implements ByteStream {
   private final SocketChannel channel;

@@ -17,7 +17,10 @@ import javax.net.ssl.SSLContext;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A whole switch: addresses that ports connect to, gateway, uplink and capture, on a thread of its own. */
+/**
+ * A whole switch: addresses that ports connect to, gateway, uplink and capture, on a thread of its
+ * own.
+ */
 public final class VirtualSwitch implements AutoCloseable {
   /**
    * What a switch has.
@@ -42,7 +45,12 @@ public final class VirtualSwitch implements AutoCloseable {
     /** A switch inside a process: a gateway and nothing to connect to. */
     public static Config inProcess(GatewayConfig gateway, Optional<Path> pcap) {
       return new Config(
-          List.of(), Optional.empty(), Optional.of(gateway), Optional.empty(), pcap, L2Switch.Limits.DEFAULT);
+          List.of(),
+          Optional.empty(),
+          Optional.of(gateway),
+          Optional.empty(),
+          pcap,
+          L2Switch.Limits.DEFAULT);
     }
   }
 
@@ -72,7 +80,8 @@ public final class VirtualSwitch implements AutoCloseable {
   public static VirtualSwitch start(Config config) throws IOException {
     VirtualSwitch s = new VirtualSwitch(config.limits());
     try {
-      Optional<SSLContext> tls = config.tls().isPresent() ? Optional.of(config.tls().get().load()) : Optional.empty();
+      Optional<SSLContext> tls =
+          config.tls().isPresent() ? Optional.of(config.tls().get().load()) : Optional.empty();
       s.onLoop(
           () -> {
             s.open(config, tls);
@@ -86,7 +95,8 @@ public final class VirtualSwitch implements AutoCloseable {
   }
 
   private void open(Config config, Optional<SSLContext> tls) throws IOException {
-    StreamPort.Context context = new StreamPort.Context(loop, l2, tls, this::statusOnLoop, port -> {});
+    StreamPort.Context context =
+        new StreamPort.Context(loop, l2, tls, this::statusOnLoop, port -> {});
     for (SwitchAddress wanted : config.listen()) {
       StreamListener listener = StreamListener.bind(wanted, context, config.limits().ports());
       listeners.add(listener);
@@ -181,7 +191,9 @@ public final class VirtualSwitch implements AutoCloseable {
     return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
   }
 
-  /** The gateway, for tests that look at its counters; only to be touched through {@link #onLoop}. */
+  /**
+   * The gateway, for tests that look at its counters; only to be touched through {@link #onLoop}.
+   */
   UserGateway gateway() {
     return gateway;
   }

@@ -60,7 +60,8 @@ class GatewayTest {
       list.add(Forward.parse(forward));
     }
     GatewayConfig config = new GatewayConfig(outbound, list, resolvConf, TcpConfig.DEFAULT);
-    VirtualSwitch network = VirtualSwitch.start(VirtualSwitch.Config.inProcess(config, Optional.empty()));
+    VirtualSwitch network =
+        VirtualSwitch.start(VirtualSwitch.Config.inProcess(config, Optional.empty()));
     open.add(network);
     return network;
   }
@@ -121,7 +122,8 @@ class GatewayTest {
     return at;
   }
 
-  private void transferBothWays(int trouble, boolean offload, long seed, long bytes) throws Exception {
+  private void transferBothWays(int trouble, boolean offload, long seed, long bytes)
+      throws Exception {
     VirtualSwitch network = network(Outbound.NONE, "tcp:0:10.0.2.15:80");
     GuestStack guest = guest(network, trouble, offload, seed);
     GuestStack.Transfer app = new GuestStack.Transfer(bytes);
@@ -137,7 +139,8 @@ class GatewayTest {
       assertThat(checkPattern(socket.getInputStream())).as("seed " + seed).isEqualTo(bytes);
       assertThat(sent.get()).isEqualTo(bytes);
       // The host's side counts as sent what the kernel and the gateway still hold.
-      assertThat(app.over.get(LONG ? 600 : 30, TimeUnit.SECONDS)).isEqualTo(TcpConnection.End.FINISHED);
+      assertThat(app.over.get(LONG ? 600 : 30, TimeUnit.SECONDS))
+          .isEqualTo(TcpConnection.End.FINISHED);
       assertThat(app.received.get()).as("seed " + seed).isEqualTo(bytes);
       assertThat(app.wrong).as("seed " + seed).isFalse();
     }
@@ -192,7 +195,8 @@ class GatewayTest {
       assertThat(socket.getInputStream().read()).isEqualTo(-1);
       socket.close();
     }
-    assertThat(network.<Long>onLoop(() -> network.gateway().tcpBufferBytes())).isLessThan(20_000_000L);
+    assertThat(network.<Long>onLoop(() -> network.gateway().tcpBufferBytes()))
+        .isLessThan(20_000_000L);
     assertNoFailure(network);
   }
 
@@ -327,16 +331,24 @@ class GatewayTest {
     GuestStack guest = guest(network, 0, true, 1);
     try (DatagramSocket host = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
       byte[] big = "x".repeat(5000).getBytes(StandardCharsets.US_ASCII);
-      guest.sendUdp(UserGateway.GATEWAY, 3333, host.getLocalPort(), "ping".getBytes(StandardCharsets.US_ASCII));
+      guest.sendUdp(
+          UserGateway.GATEWAY,
+          3333,
+          host.getLocalPort(),
+          "ping".getBytes(StandardCharsets.US_ASCII));
       DatagramPacket got = new DatagramPacket(new byte[9000], 9000);
       host.receive(got);
-      assertThat(new String(got.getData(), 0, got.getLength(), StandardCharsets.US_ASCII)).isEqualTo("ping");
-      host.send(new DatagramPacket("pong".getBytes(StandardCharsets.US_ASCII), 4, got.getSocketAddress()));
+      assertThat(new String(got.getData(), 0, got.getLength(), StandardCharsets.US_ASCII))
+          .isEqualTo("ping");
+      host.send(
+          new DatagramPacket(
+              "pong".getBytes(StandardCharsets.US_ASCII), 4, got.getSocketAddress()));
       assertThat(guest.datagrams.take()).isEqualTo("10.0.2.2:" + host.getLocalPort() + " pong");
 
       // Through the forward, and the guest's answer to the port it came from.
       InetSocketAddress forward =
-          new InetSocketAddress(InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort());
+          new InetSocketAddress(
+              InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort());
       host.send(new DatagramPacket(new byte[] {'q'}, 1, forward));
       String question = guest.datagrams.take();
       assertThat(question).startsWith("10.0.2.2:").endsWith(" q");

@@ -322,14 +322,17 @@ final class GuestStack implements SwitchClient.Listener, AutoCloseable {
       if (b[at + 9] == Ipv4.TCP) {
         onTcp(source, b, at + 20, length);
       } else if (b[at + 9] == Ipv4.UDP) {
-        String text = new String(b, at + 28, length - 8, java.nio.charset.StandardCharsets.ISO_8859_1);
+        String text =
+            new String(b, at + 28, length - 8, java.nio.charset.StandardCharsets.ISO_8859_1);
         datagrams.add(Ipv4.format(source) + ":" + Bytes.u16(b, at + 20) + " " + text);
       }
     }
   }
 
   private void checkSum(Frame f, int at, int length, int source) {
-    if (f.checksumTrusted() || f.data[at + 9] == Ipv4.ICMP || Bytes.u16(f.data, at + 6) != Ipv4.DONT_FRAGMENT) {
+    if (f.checksumTrusted()
+        || f.data[at + 9] == Ipv4.ICMP
+        || Bytes.u16(f.data, at + 6) != Ipv4.DONT_FRAGMENT) {
       return;
     }
     long pseudo = InternetChecksum.pseudoHeader(source, address, f.data[at + 9], length);

@@ -20,7 +20,8 @@ class L2SwitchTest {
   private static final UUID VM = new UUID(1, 2);
 
   private long now;
-  private final L2Switch l2 = new L2Switch(new L2Switch.Limits(300 * SECOND, 100, 50, 8), () -> now);
+  private final L2Switch l2 =
+      new L2Switch(new L2Switch.Limits(300 * SECOND, 100, 50, 8), () -> now);
 
   /** A port that remembers what it got. */
   private static final class Port implements SwitchPort {
@@ -41,7 +42,12 @@ class L2SwitchTest {
 
     @Override
     public void send(Frame frame) {
-      String text = new String(frame.data, frame.offset + 14, frame.length - 14, java.nio.charset.StandardCharsets.US_ASCII);
+      String text =
+          new String(
+              frame.data,
+              frame.offset + 14,
+              frame.length - 14,
+              java.nio.charset.StandardCharsets.US_ASCII);
       got.add(frame.etherType() == EtherType.RARP ? "announcement" : text);
     }
 
@@ -63,7 +69,8 @@ class L2SwitchTest {
     void emit(long to, long from, String text) {
       byte[] b = new byte[14 + text.length()];
       EtherType.writeHeader(b, 0, to, from, 0x1234);
-      System.arraycopy(text.getBytes(java.nio.charset.StandardCharsets.US_ASCII), 0, b, 14, text.length());
+      System.arraycopy(
+          text.getBytes(java.nio.charset.StandardCharsets.US_ASCII), 0, b, 14, text.length());
       attachment.receive(new Frame().set(b, 0, b.length));
     }
   }
@@ -203,7 +210,8 @@ class L2SwitchTest {
     thief.emit(C, A, "I am A");
     assertThat(client.got).isEmpty();
     assertThat(thief.counters().droppedForeignMac()).isEqualTo(1);
-    assertThat(port("other").attachment.claim(new UUID(9, 9), 5, 1, A)).isEqualTo(ClaimAnswer.MAC_IN_USE);
+    assertThat(port("other").attachment.claim(new UUID(9, 9), 5, 1, A))
+        .isEqualTo(ClaimAnswer.MAC_IN_USE);
     client.emit(A, C, "to A");
     assertThat(owner.got).contains("to A");
   }
@@ -235,7 +243,11 @@ class L2SwitchTest {
         L2Switch.Attachment at = ports.get(random.nextInt(3)).attachment;
         at.receive(new Frame().set(b, 0, b.length));
         if (random.nextInt(200) == 0) {
-          at.claim(new UUID(0, random.nextInt(3)), random.nextInt(5), random.nextInt(3), A + random.nextInt(4));
+          at.claim(
+              new UUID(0, random.nextInt(3)),
+              random.nextInt(5),
+              random.nextInt(3),
+              A + random.nextInt(4));
         }
         now += random.nextInt(1_000_000_000);
       }

@@ -60,7 +60,15 @@ class SwitchClientTest {
     public void packet(byte[] data, int offset, int length) {
       int text = Frame.VNET_HEADER + EtherType.HEADER;
       boolean rarp = Bytes.u16(data, offset + Frame.VNET_HEADER + 12) == EtherType.RARP;
-      packets.add(rarp ? "announcement" : new String(data, offset + text, length - text, java.nio.charset.StandardCharsets.US_ASCII).trim());
+      packets.add(
+          rarp
+              ? "announcement"
+              : new String(
+                      data,
+                      offset + text,
+                      length - text,
+                      java.nio.charset.StandardCharsets.US_ASCII)
+                  .trim());
     }
 
     @Override
@@ -83,7 +91,8 @@ class SwitchClientTest {
     return start(listen, Optional.empty(), Optional.empty());
   }
 
-  private VirtualSwitch start(String listen, Optional<TlsFiles> tls, Optional<GatewayConfig> gateway) throws IOException {
+  private VirtualSwitch start(
+      String listen, Optional<TlsFiles> tls, Optional<GatewayConfig> gateway) throws IOException {
     VirtualSwitch network =
         VirtualSwitch.start(
             new VirtualSwitch.Config(
@@ -98,13 +107,19 @@ class SwitchClientTest {
   }
 
   private SwitchClient.Config config(VirtualSwitch network, UUID vm, long mac) {
-    return new SwitchClient.Config(network.addresses().get(0), Optional.empty(), vm, mac, Offload.ALL);
+    return new SwitchClient.Config(
+        network.addresses().get(0), Optional.empty(), vm, mac, Offload.ALL);
   }
 
   private static byte[] packet(long to, long from, String text) {
     byte[] b = new byte[Frame.VNET_HEADER + EtherType.HEADER + text.length()];
     EtherType.writeHeader(b, Frame.VNET_HEADER, to, from, 0x1234);
-    System.arraycopy(text.getBytes(java.nio.charset.StandardCharsets.US_ASCII), 0, b, Frame.VNET_HEADER + 14, text.length());
+    System.arraycopy(
+        text.getBytes(java.nio.charset.StandardCharsets.US_ASCII),
+        0,
+        b,
+        Frame.VNET_HEADER + 14,
+        text.length());
     return b;
   }
 
@@ -113,7 +128,8 @@ class SwitchClientTest {
     client.send(b, 0, b.length);
   }
 
-  private SwitchClient primary(VirtualSwitch network, UUID vm, long mac, long epoch, Events events) throws Exception {
+  private SwitchClient primary(VirtualSwitch network, UUID vm, long mac, long epoch, Events events)
+      throws Exception {
     SwitchClient client = SwitchClient.primary(config(network, vm, mac), epoch, events);
     open.add(client);
     assertThat(events.answers.take()).isEqualTo(ClaimAnswer.OWNER);
@@ -197,13 +213,18 @@ class SwitchClientTest {
       send(vm, MAC_B, MAC_A, "for qemu");
       DataInputStream in = new DataInputStream(qemu.getInputStream());
       byte[] got = in.readNBytes(in.readInt());
-      assertThat(new String(got, 14, got.length - 14, java.nio.charset.StandardCharsets.US_ASCII)).isEqualTo("for qemu");
+      assertThat(new String(got, 14, got.length - 14, java.nio.charset.StandardCharsets.US_ASCII))
+          .isEqualTo("for qemu");
     }
   }
 
   @Test
   void aStreamOfNoiseClosesItsConnectionAndNothingElse() throws Exception {
-    VirtualSwitch network = start("127.0.0.1:0", Optional.empty(), Optional.of(GatewayConfig.of(Outbound.LOOPBACK, List.of())));
+    VirtualSwitch network =
+        start(
+            "127.0.0.1:0",
+            Optional.empty(),
+            Optional.of(GatewayConfig.of(Outbound.LOOPBACK, List.of())));
     SwitchAddress.Tcp address = (SwitchAddress.Tcp) network.addresses().get(0);
     Random random = new Random(42);
     for (int i = 0; i < 200; i++) {
@@ -242,14 +263,19 @@ class SwitchClientTest {
   void aTcpConnectionSurvivesTheDeathOfTheGuestsProcess() throws Exception {
     Forward forward = Forward.parse("tcp:0:10.0.2.15:7");
     VirtualSwitch network =
-        start("127.0.0.1:0", Optional.empty(), Optional.of(GatewayConfig.of(Outbound.NONE, List.of(forward))));
+        start(
+            "127.0.0.1:0",
+            Optional.empty(),
+            Optional.of(GatewayConfig.of(Outbound.NONE, List.of(forward))));
     GuestStack guest = new GuestStack("guest", MAC_A, UserGateway.FIRST_GUEST, 0, true, 1);
     open.add(guest);
     guest.servers.put(7, port -> new GuestStack.Echo());
     SwitchClient before = SwitchClient.primary(config(network, VM, MAC_A), 1, guest);
     guest.link = before;
     try (Socket client = new Socket()) {
-      client.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort()));
+      client.connect(
+          new InetSocketAddress(
+              InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort()));
       client.getOutputStream().write('a');
       assertThat(client.getInputStream().read()).isEqualTo('a');
 

@@ -58,6 +58,9 @@ public final class VcpuLoop implements InputPort {
   private static final long THROTTLE_SLEEP_NANOS_MIN = 200_000;
   private static final long THROTTLE_SLEEP_NANOS_MAX = 20_000_000;
 
+  /** Digests that take long come less often, but not less than once in this many intervals. */
+  private static final int DIGEST_STRETCH_MAX = 10;
+
   /** A flood of inputs must not keep the guest from running. */
   private static final int DRAIN_ROUNDS_MAX = 4;
 
@@ -457,7 +460,10 @@ public final class VcpuLoop implements InputPort {
     long took = end - now;
     digests++;
     digestTicks += took;
-    nextDigestTicks = end + Math.max(pace.digestTicks(), took * pace.digestShareInverse());
+    // The first one looks at all memory and says nothing about those to come.
+    long rest = digests == 1 ? 0 : took * pace.digestShareInverse();
+    nextDigestTicks =
+        end + Math.clamp(rest, pace.digestTicks(), DIGEST_STRETCH_MAX * pace.digestTicks());
   }
 
   private void emit(Output output) {

@@ -11,7 +11,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 
-/** Decides which addresses guests may reach, and where they lie for the host. Nothing else opens outbound sockets. */
+/**
+ * Decides which addresses guests may reach, and where they lie for the host. Nothing else opens
+ * outbound sockets.
+ */
 final class Destinations {
   private static final long RESOLVER_KEPT = 5_000_000_000L;
   private static final int RESOLV_CONF_MAX = 64 << 10;
@@ -23,8 +26,8 @@ final class Destinations {
   private long resolverRead = Long.MIN_VALUE / 2;
 
   /**
-   * @param deniedLoopbackPorts TCP ports of this host that no guest may reach: the switch's own, where a guest could
-   *     pose as another VM
+   * @param deniedLoopbackPorts TCP ports of this host that no guest may reach: the switch's own,
+   *     where a guest could pose as another VM
    */
   Destinations(GatewayConfig config, List<Integer> deniedLoopbackPorts) {
     this.outbound = config.outbound();
@@ -81,7 +84,9 @@ final class Destinations {
       }
       for (String line : Files.readString(resolvConf, StandardCharsets.ISO_8859_1).split("\n")) {
         String[] words = line.strip().split("\\s+");
-        if (words.length >= 2 && words[0].equals("nameserver") && words[1].matches("[0-9.]+|[0-9a-fA-F:.]+(%\\w+)?")) {
+        if (words.length >= 2
+            && words[0].equals("nameserver")
+            && words[1].matches("[0-9.]+|[0-9a-fA-F:.]+(%\\w+)?")) {
           return InetAddress.getByName(words[1]);
         }
       }

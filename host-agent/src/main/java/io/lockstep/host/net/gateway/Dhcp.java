@@ -5,7 +5,9 @@ import io.lockstep.host.net.wire.Mac;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Hands out addresses, to each MAC address always the same (RFC 2131, the part that guests need). */
+/**
+ * Hands out addresses, to each MAC address always the same (RFC 2131, the part that guests need).
+ */
 final class Dhcp {
   private static final int COOKIE = 0x6382_5363;
   private static final int FIXED = 240;
@@ -42,7 +44,11 @@ final class Dhcp {
 
   /** Answers a message from a client's port, or returns null. */
   Reply answer(byte[] b, int at, int length) {
-    if (length < FIXED || b[at] != 1 || b[at + 1] != 1 || b[at + 2] != 6 || Bytes.i32(b, at + 236) != COOKIE) {
+    if (length < FIXED
+        || b[at] != 1
+        || b[at + 1] != 1
+        || b[at + 2] != 6
+        || Bytes.i32(b, at + 236) != COOKIE) {
       return null;
     }
     int[] options = options(b, at + FIXED, at + length);
@@ -66,7 +72,10 @@ final class Dhcp {
     };
   }
 
-  /** The address of a MAC: what it had, else what it asks for if that is free, else the first free one; 0 if none is. */
+  /**
+   * The address of a MAC: what it had, else what it asks for if that is free, else the first free
+   * one; 0 if none is.
+   */
   private int give(long mac, int wanted) {
     Integer known = addressOf.get(mac);
     if (known != null) {

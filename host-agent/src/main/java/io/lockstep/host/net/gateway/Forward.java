@@ -11,7 +11,8 @@ import io.lockstep.host.net.wire.Ipv4;
  * @param guestAddress guest's IPv4 address
  * @param guestPort guest's port
  */
-public record Forward(boolean udp, String hostAddress, int hostPort, int guestAddress, int guestPort) {
+public record Forward(
+    boolean udp, String hostAddress, int hostPort, int guestAddress, int guestPort) {
   /**
    * Reads {@code tcp:2222:10.0.2.15:22} or {@code udp:0.0.0.0:5353:10.0.2.15:53}.
    *
@@ -22,7 +23,9 @@ public record Forward(boolean udp, String hostAddress, int hostPort, int guestAd
     boolean bound = parts.length == 5;
     if (parts.length != 4 && !bound || !parts[0].equals("tcp") && !parts[0].equals("udp")) {
       throw new IllegalArgumentException(
-          "'" + text + "' is not a forward like tcp:2222:10.0.2.15:22 or udp:127.0.0.1:5353:10.0.2.15:53");
+          "'"
+              + text
+              + "' is not a forward like tcp:2222:10.0.2.15:22 or udp:127.0.0.1:5353:10.0.2.15:53");
     }
     String address = bound ? Ipv4.format(Ipv4.parse(parts[1])) : "127.0.0.1";
     int at = bound ? 2 : 1;
@@ -32,7 +35,11 @@ public record Forward(boolean udp, String hostAddress, int hostPort, int guestAd
           "'" + text + "': guests have addresses from 10.0.2.4 to 10.0.2.254");
     }
     return new Forward(
-        parts[0].equals("udp"), address, port(text, parts[at], 0), guest, port(text, parts[at + 2], 1));
+        parts[0].equals("udp"),
+        address,
+        port(text, parts[at], 0),
+        guest,
+        port(text, parts[at + 2], 1));
   }
 
   private static int port(String text, String number, int least) {

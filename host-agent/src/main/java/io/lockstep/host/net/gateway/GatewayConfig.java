@@ -12,7 +12,8 @@ import java.util.List;
  * @param resolvConf file that names the host's resolver
  * @param tcp numbers of its TCP
  */
-public record GatewayConfig(Outbound outbound, List<Forward> forwards, Path resolvConf, TcpConfig tcp) {
+public record GatewayConfig(
+    Outbound outbound, List<Forward> forwards, Path resolvConf, TcpConfig tcp) {
   public static final Path RESOLV_CONF = Path.of("/etc/resolv.conf");
 
   public GatewayConfig {

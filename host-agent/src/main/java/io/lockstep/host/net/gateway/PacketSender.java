@@ -10,7 +10,10 @@ import io.lockstep.host.net.wire.Ipv4;
 import io.lockstep.host.net.wire.Mac;
 import java.util.Arrays;
 
-/** Builds the gateway's packets, in one array in front of their payload, and puts them into the switch. */
+/**
+ * Builds the gateway's packets, in one array in front of their payload, and puts them into the
+ * switch.
+ */
 final class PacketSender {
   /** Room for headers in front of a payload. */
   static final int HEADROOM = 128;
@@ -34,8 +37,8 @@ final class PacketSender {
   }
 
   /**
-   * Sends a TCP segment whose payload lies at {@link #HEADROOM}. Summing the payload and cutting it to size is left to
-   * the port it goes to.
+   * Sends a TCP segment whose payload lies at {@link #HEADROOM}. Summing the payload and cutting it
+   * to size is left to the port it goes to.
    */
   void sendTcp(Guest guest, int source, TcpSegment s, int segmentSize, long now) {
     int tcpHeader = s.headerLength();
@@ -46,7 +49,14 @@ final class PacketSender {
     long pseudo = InternetChecksum.pseudoHeader(source, guest.address, Ipv4.TCP, tcpLength);
     Bytes.put16(scratch, tcp + 16, InternetChecksum.fold(pseudo));
     Ipv4.writeHeader(
-        scratch, ip, Ipv4.TCP, source, guest.address, Ipv4.HEADER + tcpLength, nextId++, Ipv4.DONT_FRAGMENT);
+        scratch,
+        ip,
+        Ipv4.TCP,
+        source,
+        guest.address,
+        Ipv4.HEADER + tcpLength,
+        nextId++,
+        Ipv4.DONT_FRAGMENT);
     if (guest.mac == 0) {
       ask(guest, now); // TCP repeats it
       return;
@@ -90,18 +100,23 @@ final class PacketSender {
     Bytes.put16(scratch, at + 4, UDP_HEADER + length);
     Bytes.put16(scratch, at + 6, 0);
     long pseudo = InternetChecksum.pseudoHeader(source, destination, Ipv4.UDP, UDP_HEADER + length);
-    int sum = InternetChecksum.finish(InternetChecksum.add(pseudo, scratch, at, UDP_HEADER + length));
+    int sum =
+        InternetChecksum.finish(InternetChecksum.add(pseudo, scratch, at, UDP_HEADER + length));
     Bytes.put16(scratch, at + 6, sum == 0 ? 0xffff : sum);
   }
 
-  /** Sends what lies in the array at {@code at}, at least 34 bytes into it, as an IPv4 packet, in fragments if need be. */
+  /**
+   * Sends what lies in the array at {@code at}, at least 34 bytes into it, as an IPv4 packet, in
+   * fragments if need be.
+   */
   void sendIp(Guest guest, int source, int protocol, int at, int length, long now) {
     int id = nextId++;
     int most = MTU - Ipv4.HEADER & ~7;
     if (length + Ipv4.HEADER <= MTU) {
       int ip = at - Ipv4.HEADER;
       Ipv4.writeHeader(scratch, ip, protocol, source, guest.address, Ipv4.HEADER + length, id, 0);
-      sendFrame(guest, scratch, ip - EtherType.HEADER, EtherType.HEADER + Ipv4.HEADER + length, now);
+      sendFrame(
+          guest, scratch, ip - EtherType.HEADER, EtherType.HEADER + Ipv4.HEADER + length, now);
       return;
     }
     for (int done = 0; done < length; done += most) {

@@ -43,7 +43,12 @@ final class Reassembly {
     if (length == 0 || more && length % 8 != 0 || offset + length > PAYLOAD_MAX) {
       return null;
     }
-    Key key = new Key(Bytes.i32(b, at + 12), Bytes.i32(b, at + 16), Bytes.u8(b, at + 9), Bytes.u16(b, at + 4));
+    Key key =
+        new Key(
+            Bytes.i32(b, at + 12),
+            Bytes.i32(b, at + 16),
+            Bytes.u8(b, at + 9),
+            Bytes.u16(b, at + 4));
     Context context = contexts.get(key);
     if (context == null) {
       makeRoom();
@@ -64,7 +69,8 @@ final class Reassembly {
     }
     contexts.remove(key);
     byte[] packet = new byte[Ipv4.HEADER + context.total];
-    Ipv4.writeHeader(packet, 0, key.protocol, key.source, key.destination, packet.length, key.id, 0);
+    Ipv4.writeHeader(
+        packet, 0, key.protocol, key.source, key.destination, packet.length, key.id, 0);
     System.arraycopy(context.payload, 0, packet, Ipv4.HEADER, context.total);
     return packet;
   }

@@ -15,8 +15,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A TCP connection of a guest on one side and a socket of the host on the other, with back-pressure both ways: the
- * socket is read only while there is room for what comes, and the guest's window is what the socket has taken.
+ * A TCP connection of a guest on one side and a socket of the host on the other, with back-pressure
+ * both ways: the socket is read only while there is room for what comes, and the guest's window is
+ * what the socket has taken.
  */
 final class TcpFlow implements TcpConnection.Application, TcpConnection.Output, EventLoop.Handler {
   private static final Logger LOG = LoggerFactory.getLogger(TcpFlow.class);
@@ -69,12 +70,18 @@ final class TcpFlow implements TcpConnection.Application, TcpConnection.Output, 
     changed();
   }
 
-  /** A guest wants to connect: the host's side is tried first, and the guest hears of it when that stands. */
-  void openOutbound(InetSocketAddress target, TcpSegment syn, TcpConfig config, int sequence) throws IOException {
+  /**
+   * A guest wants to connect: the host's side is tried first, and the guest hears of it when that
+   * stands.
+   */
+  void openOutbound(InetSocketAddress target, TcpSegment syn, TcpConfig config, int sequence)
+      throws IOException {
     channel = SocketChannel.open();
     try {
       prepare();
-      tcp = TcpConnection.fromSyn(config, gateway.pool, this, this, syn, sequence, gateway.loop.now());
+      tcp =
+          TcpConnection.fromSyn(
+              config, gateway.pool, this, this, syn, sequence, gateway.loop.now());
       mss = Math.min(mss, syn.mss < 0 ? 536 : Math.max(64, syn.mss));
       connecting = !channel.connect(target);
       key = gateway.loop.register(channel, connecting ? SelectionKey.OP_CONNECT : 0, this);
@@ -183,7 +190,8 @@ final class TcpFlow implements TcpConnection.Application, TcpConnection.Output, 
   }
 
   private boolean isOpen() {
-    return tcp.state() != TcpConnection.State.SYN_SENT && tcp.state() != TcpConnection.State.SYN_RECEIVED;
+    return tcp.state() != TcpConnection.State.SYN_SENT
+        && tcp.state() != TcpConnection.State.SYN_RECEIVED;
   }
 
   @Override
@@ -256,7 +264,9 @@ final class TcpFlow implements TcpConnection.Application, TcpConnection.Output, 
     if ((operations & SelectionKey.OP_WRITE) != 0) {
       tcp.drain();
     }
-    if ((operations & SelectionKey.OP_READ) != 0 && !hostEnded && tcp.writeFrom(channel, READ_PER_TURN) < 0) {
+    if ((operations & SelectionKey.OP_READ) != 0
+        && !hostEnded
+        && tcp.writeFrom(channel, READ_PER_TURN) < 0) {
       hostEnded = true;
       tcp.closeOutput();
     }

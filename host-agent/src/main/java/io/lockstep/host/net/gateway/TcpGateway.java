@@ -53,7 +53,12 @@ final class TcpGateway implements AutoCloseable {
   private int nextPort;
   private long retransmissionsOfEnded;
 
-  TcpGateway(EventLoop loop, L2Switch l2, PacketSender sender, Destinations destinations, TcpConfig config) {
+  TcpGateway(
+      EventLoop loop,
+      L2Switch l2,
+      PacketSender sender,
+      Destinations destinations,
+      TcpConfig config) {
     this.loop = loop;
     this.l2 = l2;
     this.sender = sender;
@@ -61,7 +66,8 @@ final class TcpGateway implements AutoCloseable {
     this.config = config;
     this.smallConfig =
         config.withBuffers(
-            Math.min(SMALL_BUFFER, config.sendBuffer()), Math.min(SMALL_BUFFER, config.receiveBuffer()));
+            Math.min(SMALL_BUFFER, config.sendBuffer()),
+            Math.min(SMALL_BUFFER, config.receiveBuffer()));
     this.stallTimer = loop.timer(this::retryStalled);
   }
 
@@ -143,14 +149,21 @@ final class TcpGateway implements AutoCloseable {
     ServerSocketChannel server = ServerSocketChannel.open();
     try {
       server.configureBlocking(false);
-      server.bind(new InetSocketAddress(InetAddress.getByName(forward.hostAddress()), forward.hostPort()), 1024);
+      server.bind(
+          new InetSocketAddress(InetAddress.getByName(forward.hostAddress()), forward.hostPort()),
+          1024);
       loop.register(server, SelectionKey.OP_ACCEPT, new Acceptor(server, forward, guest));
       servers.add(server);
       return forward.withHostPort(server.socket().getLocalPort());
     } catch (BindException e) {
       server.close();
       throw new IOException(
-          "the forward " + forward + " cannot listen: " + e.getMessage() + "; choose another host port", e);
+          "the forward "
+              + forward
+              + " cannot listen: "
+              + e.getMessage()
+              + "; choose another host port",
+          e);
     } catch (IOException e) {
       server.close();
       throw new IOException("the forward " + forward + " cannot listen: " + e.getMessage(), e);
@@ -181,7 +194,8 @@ final class TcpGateway implements AutoCloseable {
         client.close();
         return;
       }
-      TcpFlow flow = new TcpFlow(TcpGateway.this, guest, UserGateway.GATEWAY, port, forward.guestPort());
+      TcpFlow flow =
+          new TcpFlow(TcpGateway.this, guest, UserGateway.GATEWAY, port, forward.guestPort());
       flow.openInbound(client, configNow(), random.nextInt());
       guest.flows.put(flow.key(), flow);
       flows.add(flow);
@@ -221,7 +235,8 @@ final class TcpGateway implements AutoCloseable {
   }
 
   private void flushDirty() {
-    // Flushing sends frames, which come back as nothing here: the list doesn't grow meanwhile, but be safe.
+    // Flushing sends frames, which come back as nothing here: the list doesn't grow meanwhile, but
+    // be safe.
     for (int i = 0; i < dirty.size(); i++) {
       dirty.get(i).flush();
     }

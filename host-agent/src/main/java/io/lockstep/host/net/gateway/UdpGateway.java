@@ -51,7 +51,8 @@ final class UdpGateway implements AutoCloseable {
   private final Timer sweepTimer;
   private int nextPort;
 
-  UdpGateway(EventLoop loop, PacketSender sender, Destinations destinations, Prohibition prohibition) {
+  UdpGateway(
+      EventLoop loop, PacketSender sender, Destinations destinations, Prohibition prohibition) {
     this.loop = loop;
     this.sender = sender;
     this.destinations = destinations;
@@ -90,14 +91,17 @@ final class UdpGateway implements AutoCloseable {
 
   private boolean answeredForward(Guest guest, int sourcePort, int port, ByteBuffer payload) {
     for (ForwardedPort forward : forwards) {
-      if (forward.guest == guest && forward.forward.guestPort() == sourcePort && forward.answer(port, payload)) {
+      if (forward.guest == guest
+          && forward.forward.guestPort() == sourcePort
+          && forward.answer(port, payload)) {
         return true;
       }
     }
     return false;
   }
 
-  private void relay(Guest guest, int sourcePort, InetSocketAddress target, int shown, ByteBuffer payload) {
+  private void relay(
+      Guest guest, int sourcePort, InetSocketAddress target, int shown, ByteBuffer payload) {
     try {
       Binding binding = binding(guest, sourcePort);
       binding.used = loop.now();
@@ -143,7 +147,9 @@ final class UdpGateway implements AutoCloseable {
     }
   }
 
-  /** A socket of the host that stands for one port of one guest; only those it wrote to are heard. */
+  /**
+   * A socket of the host that stands for one port of one guest; only those it wrote to are heard.
+   */
   private final class Binding implements EventLoop.Handler {
     final Guest guest;
     final int port;
@@ -215,7 +221,8 @@ final class UdpGateway implements AutoCloseable {
     if (query.remaining() < DNS_HEADER) {
       return;
     }
-    InetSocketAddress resolver = destinations.allowsNothing() ? null : destinations.resolver(loop.now());
+    InetSocketAddress resolver =
+        destinations.allowsNothing() ? null : destinations.resolver(loop.now());
     if (resolver != null && destinations.allowsResolver(resolver)) {
       relay(guest, sourcePort, resolver, UserGateway.DNS, query);
       return;
@@ -224,7 +231,8 @@ final class UdpGateway implements AutoCloseable {
     byte[] out = sender.payloadArray();
     int length = Math.min(query.remaining(), 512);
     query.get(out, PacketSender.HEADROOM, length);
-    // The query comes back with: it is an answer, recursion is there, and the code (RFC 1035 §4.1.1).
+    // The query comes back with: it is an answer, recursion is there, and the code (RFC 1035
+    // §4.1.1).
     out[PacketSender.HEADROOM + 2] |= (byte) 0x80;
     out[PacketSender.HEADROOM + 3] = (byte) (0x80 | code);
     sender.sendUdp(guest, UserGateway.DNS, DNS_PORT, sourcePort, length, loop.now());
@@ -236,7 +244,8 @@ final class UdpGateway implements AutoCloseable {
     DatagramChannel channel = DatagramChannel.open();
     try {
       channel.configureBlocking(false);
-      channel.bind(new InetSocketAddress(InetAddress.getByName(forward.hostAddress()), forward.hostPort()));
+      channel.bind(
+          new InetSocketAddress(InetAddress.getByName(forward.hostAddress()), forward.hostPort()));
       ForwardedPort port = new ForwardedPort(forward, guest, channel);
       loop.register(channel, SelectionKey.OP_READ, port);
       forwards.add(port);
@@ -244,14 +253,22 @@ final class UdpGateway implements AutoCloseable {
     } catch (BindException e) {
       channel.close();
       throw new IOException(
-          "the forward " + forward + " cannot listen: " + e.getMessage() + "; choose another host port", e);
+          "the forward "
+              + forward
+              + " cannot listen: "
+              + e.getMessage()
+              + "; choose another host port",
+          e);
     } catch (IOException e) {
       channel.close();
       throw new IOException("the forward " + forward + " cannot listen: " + e.getMessage(), e);
     }
   }
 
-  /** A UDP port of the host; each client gets a port of the gateway, by which the guest's answer finds it. */
+  /**
+   * A UDP port of the host; each client gets a port of the gateway, by which the guest's answer
+   * finds it.
+   */
   private final class ForwardedPort implements EventLoop.Handler {
     final Forward forward;
     final Guest guest;

@@ -16,11 +16,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The way out of the guests' network, without privilege: a port of the switch that answers ARP, DHCP, DNS and pings, ends
- * the guests' TCP and UDP itself and carries the contents over ordinary sockets of the host.
+ * The way out of the guests' network, without privilege: a port of the switch that answers ARP,
+ * DHCP, DNS and pings, ends the guests' TCP and UDP itself and carries the contents over ordinary
+ * sockets of the host.
  *
- * <p>It lives with the switch and not with a VM, so a client's connection stands while a guest moves to another host:
- * nothing here is dropped because a port goes away.
+ * <p>It lives with the switch and not with a VM, so a client's connection stands while a guest
+ * moves to another host: nothing here is dropped because a port goes away.
  */
 public final class UserGateway implements SwitchPort, AutoCloseable {
   public static final int SUBNET = Ipv4.address(10, 0, 2, 0);
@@ -57,7 +58,8 @@ public final class UserGateway implements SwitchPort, AutoCloseable {
   private long failures;
 
   /** Makes a gateway and attaches it to the switch. On the loop. */
-  public UserGateway(EventLoop loop, L2Switch l2, GatewayConfig config, List<Integer> deniedLoopbackPorts)
+  public UserGateway(
+      EventLoop loop, L2Switch l2, GatewayConfig config, List<Integer> deniedLoopbackPorts)
       throws IOException {
     this.loop = loop;
     this.config = config;
@@ -212,7 +214,9 @@ public final class UserGateway implements SwitchPort, AutoCloseable {
     }
   }
 
-  /** Notes where a guest is; returns it, or null if the address is no guest's or somebody else's. */
+  /**
+   * Notes where a guest is; returns it, or null if the address is no guest's or somebody else's.
+   */
   private Guest learn(int address, long mac) {
     if ((address & NETMASK) != SUBNET || !isGuest(address) || !Mac.isUsableSource(mac)) {
       return null;
@@ -266,10 +270,15 @@ public final class UserGateway implements SwitchPort, AutoCloseable {
       return;
     }
     Guest guest = learn(source, mac);
-    if (guest == null || destination == BROADCAST || destination == -1 || destination >>> 28 == 0xe) {
+    if (guest == null
+        || destination == BROADCAST
+        || destination == -1
+        || destination >>> 28 == 0xe) {
       return;
     }
-    if (!trusted && protocol != Ipv4.ICMP && !checksumGood(b, payload, length, source, destination, protocol)) {
+    if (!trusted
+        && protocol != Ipv4.ICMP
+        && !checksumGood(b, payload, length, source, destination, protocol)) {
       return;
     }
     switch (protocol) {

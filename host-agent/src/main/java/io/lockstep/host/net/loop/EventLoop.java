@@ -15,16 +15,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One thread that waits for channels, timers and tasks. Everything in the switch and its gateway happens on it, so that
- * a frame goes from one socket to another without changing threads.
+ * One thread that waits for channels, timers and tasks. Everything in the switch and its gateway
+ * happens on it, so that a frame goes from one socket to another without changing threads.
  *
- * <p>A turn: ready channels, timers and tasks first; then what they deferred as work (protocol engines that answer once
- * for all that came in); then what was deferred as output (sockets that write once for all that was queued).
+ * <p>A turn: ready channels, timers and tasks first; then what they deferred as work (protocol
+ * engines that answer once for all that came in); then what was deferred as output (sockets that
+ * write once for all that was queued).
  */
 public final class EventLoop implements Executor, AutoCloseable {
   /** One who waits for a channel. */
   public interface Handler {
-    /** Called with the channel's ready operations. An exception closes nothing by itself; see {@link #failed}. */
+    /**
+     * Called with the channel's ready operations. An exception closes nothing by itself; see {@link
+     * #failed}.
+     */
     void ready(int operations) throws IOException;
 
     /** {@link #ready} threw this; normally the handler closes its channel. */
@@ -60,7 +64,10 @@ public final class EventLoop implements Executor, AutoCloseable {
     return loop;
   }
 
-  /** Time at the start of what is running now, in nanoseconds of {@link System#nanoTime}. On the loop only. */
+  /**
+   * Time at the start of what is running now, in nanoseconds of {@link System#nanoTime}. On the
+   * loop only.
+   */
   public long now() {
     return now;
   }
@@ -99,7 +106,10 @@ public final class EventLoop implements Executor, AutoCloseable {
     return channel.register(selector, operations, handler);
   }
 
-  /** Ends the loop and waits for its thread, unless called on it. Registered channels are not closed. */
+  /**
+   * Ends the loop and waits for its thread, unless called on it. Registered channels are not
+   * closed.
+   */
   @Override
   public void close() {
     closing = true;

@@ -1,6 +1,9 @@
 package io.lockstep.host.net.loop;
 
-/** Runs an action at a time, which can be changed as often as one likes. Belongs to its loop's thread. */
+/**
+ * Runs an action at a time, which can be changed as often as one likes. Belongs to its loop's
+ * thread.
+ */
 public final class Timer {
   final Runnable action;
   private final TimerHeap heap;
@@ -12,7 +15,10 @@ public final class Timer {
     this.action = action;
   }
 
-  /** Sets or moves the time, in nanoseconds of {@link System#nanoTime}; {@link Long#MAX_VALUE} for never. */
+  /**
+   * Sets or moves the time, in nanoseconds of {@link System#nanoTime}; {@link Long#MAX_VALUE} for
+   * never.
+   */
   public void at(long nanos) {
     heap.set(this, nanos);
   }

@@ -5,11 +5,13 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
 
 /**
- * A window of a byte stream: the bytes between two stream positions, in an array that grows with need up to a limit and
- * is given back when empty.
+ * A window of a byte stream: the bytes between two stream positions, in an array that grows with
+ * need up to a limit and is given back when empty.
  */
 final class ByteRing {
-  /** An empty ring keeps an array of up to this size, so that small exchanges don't visit the pool. */
+  /**
+   * An empty ring keeps an array of up to this size, so that small exchanges don't visit the pool.
+   */
   private static final int KEPT_WHEN_EMPTY = 1 << 12;
 
   private final BufferPool pool;
@@ -86,7 +88,10 @@ final class ByteRing {
     }
   }
 
-  /** Gives the array back if nothing is stored. The caller knows whether something lies beyond the tail. */
+  /**
+   * Gives the array back if nothing is stored. The caller knows whether something lies beyond the
+   * tail.
+   */
   void releaseIfEmpty() {
     if (head == tail && array.length > KEPT_WHEN_EMPTY) {
       release();
@@ -101,7 +106,10 @@ final class ByteRing {
     head = tail;
   }
 
-  /** Bytes from the head that lie in one piece, with {@link #contiguousArray} and {@link #contiguousOffset}. */
+  /**
+   * Bytes from the head that lie in one piece, with {@link #contiguousArray} and {@link
+   * #contiguousOffset}.
+   */
   int contiguousLength() {
     return array.length == 0 ? 0 : Math.min(size(), array.length - contiguousOffset());
   }
@@ -125,7 +133,8 @@ final class ByteRing {
       ensure(Math.min(limit, Math.max(size() * 2, size() + 4096)));
       int at = (int) tail & array.length - 1;
       int room = Math.min(array.length - size(), array.length - at);
-      int count = channel.read(ByteBuffer.wrap(array, at, Math.min(Math.min(room, free()), most - total)));
+      int count =
+          channel.read(ByteBuffer.wrap(array, at, Math.min(Math.min(room, free()), most - total)));
       if (count <= 0) {
         return total > 0 ? total : count;
       }
@@ -147,7 +156,8 @@ final class ByteRing {
         int to = (int) p & larger.length - 1;
         int count =
             (int)
-                Math.min(head + array.length - p, Math.min(array.length - from, larger.length - to));
+                Math.min(
+                    head + array.length - p, Math.min(array.length - from, larger.length - to));
         System.arraycopy(array, from, larger, to, count);
         p += count;
       }

@@ -1,8 +1,8 @@
 package io.lockstep.host.net.tcp;
 
 /**
- * How much may be on its way (RFC 5681, RFC 6582). The floor is high: the path is a private link with its own
- * back-pressure, where a small window only costs time.
+ * How much may be on its way (RFC 5681, RFC 6582). The floor is high: the path is a private link
+ * with its own back-pressure, where a small window only costs time.
  */
 final class CongestionWindow {
   private static final int INITIAL_SEGMENTS = 88;
@@ -37,7 +37,8 @@ final class CongestionWindow {
       }
       return;
     }
-    long growth = window < threshold ? bytes : Math.max(1, (long) mss * Math.min(bytes, window) / window);
+    long growth =
+        window < threshold ? bytes : Math.max(1, (long) mss * Math.min(bytes, window) / window);
     window = Math.min(MAX, window + growth);
   }
 

@@ -1,8 +1,8 @@
 package io.lockstep.host.net.tcp;
 
 /**
- * Puts arriving bytes in order (RFC 9293 §3.10.7.4) and keeps them until the application takes them. What arrives in
- * order while nothing waits goes to the application without being copied.
+ * Puts arriving bytes in order (RFC 9293 §3.10.7.4) and keeps them until the application takes
+ * them. What arrives in order while nothing waits goes to the application without being copied.
  */
 final class ReceiveQueue {
   /** Gaps remembered at most; data that would make another one is dropped and sent again. */
@@ -45,7 +45,8 @@ final class ReceiveQueue {
   }
 
   /**
-   * Takes in bytes at a position. What lies before {@link #next} or beyond {@link #edge} is ignored.
+   * Takes in bytes at a position. What lies before {@link #next} or beyond {@link #edge} is
+   * ignored.
    *
    * @return true if they were in order
    */

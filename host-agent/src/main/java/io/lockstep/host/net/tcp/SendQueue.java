@@ -1,13 +1,16 @@
 package io.lockstep.host.net.tcp;
 
 /**
- * What has been sent and not acknowledged: a list of transmissions in sequence order, each with the time it left.
+ * What has been sent and not acknowledged: a list of transmissions in sequence order, each with the
+ * time it left.
  *
- * <p>Losses are found by time, not by counting (RACK, RFC 8985 §6): a transmission is lost when one that left later has
- * arrived and the first is overdue. That copes with reordering, with lost retransmissions and with segments of very
- * different sizes, where counting duplicates fails. Without SACK the classic count of three is used (RFC 6582).
+ * <p>Losses are found by time, not by counting (RACK, RFC 8985 §6): a transmission is lost when one
+ * that left later has arrived and the first is overdue. That copes with reordering, with lost
+ * retransmissions and with segments of very different sizes, where counting duplicates fails.
+ * Without SACK the classic count of three is used (RFC 6582).
  *
- * <p>Positions are stream positions: 0 is the SYN, 1 the first byte, the FIN comes after the last byte.
+ * <p>Positions are stream positions: 0 is the SYN, 1 the first byte, the FIN comes after the last
+ * byte.
  */
 final class SendQueue {
   /** One transmission, possibly several times repeated. */
@@ -259,7 +262,10 @@ final class SendQueue {
     }
   }
 
-  /** Forgets what the peer said it has beyond gaps, which it may take back (RFC 2018 §8), and loses everything. */
+  /**
+   * Forgets what the peer said it has beyond gaps, which it may take back (RFC 2018 §8), and loses
+   * everything.
+   */
   void loseAllAndDistrustSack() {
     for (Transmission t = first; t != null; t = t.next) {
       if (t.sacked) {

@@ -3,8 +3,8 @@ package io.lockstep.host.net.tcp;
 /**
  * The numbers of a connection. Times are in nanoseconds, sizes in bytes.
  *
- * <p>The defaults are for a private network whose round trip is well under a millisecond and whose other end may be a
- * guest that pauses: retransmission never waits long, and nobody gives up soon.
+ * <p>The defaults are for a private network whose round trip is well under a millisecond and whose
+ * other end may be a guest that pauses: retransmission never waits long, and nobody gives up soon.
  *
  * @param mss largest payload that the peer may send in a segment
  * @param burst segments of the peer's size that may leave as one; 1 without segmentation offload
@@ -42,20 +42,56 @@ public record TcpConfig(
 
   public static final TcpConfig DEFAULT =
       new TcpConfig(
-          1460, 44, 256 << 10, 256 << 10, 200 * MS, 100 * MS, 200 * MS, 2 * MS, 60 * SECOND,
-          900 * SECOND, 60 * SECOND, 10 * SECOND, 7200 * SECOND, 75 * SECOND);
+          1460,
+          44,
+          256 << 10,
+          256 << 10,
+          200 * MS,
+          100 * MS,
+          200 * MS,
+          2 * MS,
+          60 * SECOND,
+          900 * SECOND,
+          60 * SECOND,
+          10 * SECOND,
+          7200 * SECOND,
+          75 * SECOND);
 
   /** The same with other buffers. */
   public TcpConfig withBuffers(int send, int receive) {
     return new TcpConfig(
-        mss, burst, send, receive, initialRto, minRto, maxRto, delayedAck, connectTimeout, userTimeout,
-        orphanTimeout, timeWait, keepAlive, keepAliveInterval);
+        mss,
+        burst,
+        send,
+        receive,
+        initialRto,
+        minRto,
+        maxRto,
+        delayedAck,
+        connectTimeout,
+        userTimeout,
+        orphanTimeout,
+        timeWait,
+        keepAlive,
+        keepAliveInterval);
   }
 
   /** The same with another largest burst. */
   public TcpConfig withBurst(int segments) {
     return new TcpConfig(
-        mss, segments, sendBuffer, receiveBuffer, initialRto, minRto, maxRto, delayedAck, connectTimeout,
-        userTimeout, orphanTimeout, timeWait, keepAlive, keepAliveInterval);
+        mss,
+        segments,
+        sendBuffer,
+        receiveBuffer,
+        initialRto,
+        minRto,
+        maxRto,
+        delayedAck,
+        connectTimeout,
+        userTimeout,
+        orphanTimeout,
+        timeWait,
+        keepAlive,
+        keepAliveInterval);
   }
 }

@@ -4,12 +4,13 @@ import java.io.IOException;
 import java.nio.channels.ReadableByteChannel;
 
 /**
- * One end of a TCP connection (RFC 9293, 6298, 2018, 7323 window scale, 5961, 8985 loss detection) as a state machine:
- * it has no socket, thread or clock. Segments and the time are put in, segments and events come out.
+ * One end of a TCP connection (RFC 9293, 6298, 2018, 7323 window scale, 5961, 8985 loss detection)
+ * as a state machine: it has no socket, thread or clock. Segments and the time are put in, segments
+ * and events come out.
  *
- * <p>Use: after any number of {@link #onSegment}, {@link #write}, {@link #drain}, ... call {@link #flush} once, which
- * sends all that may be sent; then look at {@link #deadline} and call {@link #onTimer} at that time. Times are
- * nanoseconds of any monotonic clock. Not thread-safe.
+ * <p>Use: after any number of {@link #onSegment}, {@link #write}, {@link #drain}, ... call {@link
+ * #flush} once, which sends all that may be sent; then look at {@link #deadline} and call {@link
+ * #onTimer} at that time. Times are nanoseconds of any monotonic clock. Not thread-safe.
  */
 public final class TcpConnection {
   /** RFC 9293 §3.3.2, without LISTEN, which is not a connection's. */
@@ -155,8 +156,14 @@ public final class TcpConnection {
 
   /** Opens actively; {@link #flush} sends the SYN. */
   public static TcpConnection connect(
-      TcpConfig config, BufferPool pool, Output output, Application application, int initialSequence, long now) {
-    return new TcpConnection(config, pool, output, application, initialSequence, State.SYN_SENT, now);
+      TcpConfig config,
+      BufferPool pool,
+      Output output,
+      Application application,
+      int initialSequence,
+      long now) {
+    return new TcpConnection(
+        config, pool, output, application, initialSequence, State.SYN_SENT, now);
   }
 
   /**
@@ -173,7 +180,8 @@ public final class TcpConnection {
       int initialSequence,
       long now) {
     TcpConnection c =
-        new TcpConnection(config, pool, output, application, initialSequence, State.SYN_RECEIVED, now);
+        new TcpConnection(
+            config, pool, output, application, initialSequence, State.SYN_RECEIVED, now);
     c.held = true;
     c.takeSyn(syn);
     return c;
@@ -229,7 +237,10 @@ public final class TcpConnection {
     return finPosition == NEVER && !ended ? sendRing.free() : 0;
   }
 
-  /** Takes bytes for sending and returns how many; if not all, {@link Application#sendSpace} will follow. */
+  /**
+   * Takes bytes for sending and returns how many; if not all, {@link Application#sendSpace} will
+   * follow.
+   */
   public int write(byte[] data, int offset, int length) {
     int count = sendSpace() == 0 ? 0 : sendRing.append(data, offset, length);
     spaceWanted |= count < length;
@@ -297,8 +308,9 @@ public final class TcpConnection {
   }
 
   /**
-   * The peer has moved to another place, and what was on its way to the old one may be gone: sends everything that is
-   * unacknowledged again at once, and an acknowledgment, and repeats that soon if nothing comes back.
+   * The peer has moved to another place, and what was on its way to the old one may be gone: sends
+   * everything that is unacknowledged again at once, and an acknowledgment, and repeats that soon
+   * if nothing comes back.
    */
   public void kick(long now) {
     if (held || state == State.CLOSED || state == State.TIME_WAIT) {
@@ -325,18 +337,29 @@ public final class TcpConnection {
     switch (state) {
       case CLOSED -> {}
       case SYN_SENT -> onSynSent(s, now);
-      case SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT ->
+      case SYN_RECEIVED,
+          ESTABLISHED,
+          FIN_WAIT_1,
+          FIN_WAIT_2,
+          CLOSE_WAIT,
+          CLOSING,
+          LAST_ACK,
+          TIME_WAIT ->
           onSynchronized(s, now);
     }
   }
 
-  /** True if a SYN may start a new connection in place of this one (RFC 9293 §3.10.7.4, RFC 6191). */
+  /**
+   * True if a SYN may start a new connection in place of this one (RFC 9293 §3.10.7.4, RFC 6191).
+   */
   public boolean isReplaceableBy(TcpSegment syn) {
-    return state == State.CLOSED || state == State.TIME_WAIT && syn.sequence - peerSequence(receiveNext()) > 0;
+    return state == State.CLOSED
+        || state == State.TIME_WAIT && syn.sequence - peerSequence(receiveNext()) > 0;
   }
 
   private void onSynSent(TcpSegment s, long now) {
-    boolean acceptableAck = s.has(TcpSegment.ACK) && s.acknowledgment == sequence(1) && queue.sent() >= 1;
+    boolean acceptableAck =
+        s.has(TcpSegment.ACK) && s.acknowledgment == sequence(1) && queue.sent() >= 1;
     if (s.has(TcpSegment.ACK) && !acceptableAck) {
       if (!s.has(TcpSegment.RST)) {
         out.clear();
@@ -599,7 +622,8 @@ public final class TcpConnection {
       ackNow = true;
       return;
     }
-    int length = (int) Math.min(s.length, Math.max(0, Math.min(peerFin, position + s.length) - position));
+    int length =
+        (int) Math.min(s.length, Math.max(0, Math.min(peerFin, position + s.length) - position));
     boolean hadGaps = receive.hasGaps();
     boolean inOrder = receive.insert(position, s.data, s.offset, length, sink);
     if (!inOrder || hadGaps) {
@@ -671,7 +695,10 @@ public final class TcpConnection {
     if (state == State.CLOSED) {
       return;
     }
-    if (ackNow && (!sent || receive.hasGaps()) && state != State.SYN_SENT && state != State.SYN_RECEIVED) {
+    if (ackNow
+        && (!sent || receive.hasGaps())
+        && state != State.SYN_SENT
+        && state != State.SYN_RECEIVED) {
       out.clear();
       if (peerSack && receive.hasGaps()) {
         receive.describeGaps(out, peerInitialSequence);
@@ -725,7 +752,10 @@ public final class TcpConnection {
     return open && (queue.sent() < sendRing.tail() || queue.sent() == finPosition);
   }
 
-  /** Where the next new transmission ends; not after {@code queue.sent()} if nothing may be sent now. */
+  /**
+   * Where the next new transmission ends; not after {@code queue.sent()} if nothing may be sent
+   * now.
+   */
   private long nextNewEnd() {
     long from = queue.sent();
     long available = sendRing.tail() - from;
@@ -734,7 +764,9 @@ public final class TcpConnection {
     }
     long byWindow = queue.unacknowledged() + peerWindow - from;
     long byCongestion = congestion.window() - queue.inFlight();
-    long size = Math.min(Math.min(available, (long) mss * config.burst()), Math.min(byWindow, byCongestion));
+    long size =
+        Math.min(
+            Math.min(available, (long) mss * config.burst()), Math.min(byWindow, byCongestion));
     if (size <= 0) {
       return from;
     }
@@ -974,6 +1006,12 @@ public final class TcpConnection {
 
   @Override
   public String toString() {
-    return state + " una=" + queue.unacknowledged() + " sent=" + queue.sent() + " next=" + receiveNext();
+    return state
+        + " una="
+        + queue.unacknowledged()
+        + " sent="
+        + queue.sent()
+        + " next="
+        + receiveNext();
   }
 }

@@ -3,8 +3,8 @@ package io.lockstep.host.net.tcp;
 import io.lockstep.host.net.wire.Bytes;
 
 /**
- * A TCP segment's header fields and where its payload lies (RFC 9293 §3.1). A view that is reused: whoever gets one
- * copies what it keeps.
+ * A TCP segment's header fields and where its payload lies (RFC 9293 §3.1). A view that is reused:
+ * whoever gets one copies what it keeps.
  */
 public final class TcpSegment {
   public static final int FIN = 1;
@@ -158,7 +158,8 @@ public final class TcpSegment {
       option += 4;
     }
     if (sackBlocks > 0) {
-      Bytes.put32(b, option, OPTION_NOP << 24 | OPTION_NOP << 16 | OPTION_SACK << 8 | 2 + 8 * sackBlocks);
+      Bytes.put32(
+          b, option, OPTION_NOP << 24 | OPTION_NOP << 16 | OPTION_SACK << 8 | 2 + 8 * sackBlocks);
       for (int i = 0; i < 2 * sackBlocks; i++) {
         Bytes.put32(b, option + 4 + 4 * i, sack[i]);
       }

@@ -1,11 +1,13 @@
 package io.lockstep.host.net.wire;
 
 /**
- * An Ethernet frame on its way through the switch, and what is still to be done to it: a view that is reused, of bytes
- * that belong to someone else and change after the call it was passed to. Whoever keeps a frame copies it.
+ * An Ethernet frame on its way through the switch, and what is still to be done to it: a view that
+ * is reused, of bytes that belong to someone else and change after the call it was passed to.
+ * Whoever keeps a frame copies it.
  *
- * <p>The offload fields are those of {@code virtio_net_hdr_v1} (virtio 1.2 §5.1.6): a frame may carry a checksum that
- * is summed over the pseudo header only, and a TCP segment larger than the MTU that the receiver cuts up, if it must.
+ * <p>The offload fields are those of {@code virtio_net_hdr_v1} (virtio 1.2 §5.1.6): a frame may
+ * carry a checksum that is summed over the pseudo header only, and a TCP segment larger than the
+ * MTU that the receiver cuts up, if it must.
  *
  * <pre>
  *  0        1         2           4          6            8             10            12
@@ -39,7 +41,9 @@ public final class Frame {
   public int gsoType;
   public int gsoSize;
 
-  /** Where summing starts and, relative to that, where the sum goes; from the start of the frame. */
+  /**
+   * Where summing starts and, relative to that, where the sum goes; from the start of the frame.
+   */
   public int checksumStart;
 
   public int checksumOffset;

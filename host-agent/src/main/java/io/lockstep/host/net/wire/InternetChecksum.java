@@ -5,8 +5,8 @@ public final class InternetChecksum {
   private InternetChecksum() {}
 
   /**
-   * Adds a range to a running sum. Ranges added one after the other must start at even distances, as the fields of
-   * packets do.
+   * Adds a range to a running sum. Ranges added one after the other must start at even distances,
+   * as the fields of packets do.
    *
    * @return an unfolded sum, to be passed on or given to {@link #finish}
    */
@@ -15,7 +15,8 @@ public final class InternetChecksum {
     int end = offset + length;
     long total = sum;
     while (end - at >= 16) {
-      total += Bytes.u32(b, at) + Bytes.u32(b, at + 4) + Bytes.u32(b, at + 8) + Bytes.u32(b, at + 12);
+      total +=
+          Bytes.u32(b, at) + Bytes.u32(b, at + 4) + Bytes.u32(b, at + 8) + Bytes.u32(b, at + 12);
       at += 16;
     }
     while (end - at >= 2) {
@@ -28,7 +29,10 @@ public final class InternetChecksum {
     return total;
   }
 
-  /** Folds a sum to 16 bits without complementing it: the form of a partial (pseudo header) checksum. */
+  /**
+   * Folds a sum to 16 bits without complementing it: the form of a partial (pseudo header)
+   * checksum.
+   */
   public static int fold(long sum) {
     long s = sum;
     while (s >>> 16 != 0) {

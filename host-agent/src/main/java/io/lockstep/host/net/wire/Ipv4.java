@@ -57,7 +57,14 @@ public final class Ipv4 {
 
   /** Writes a 20-byte header with its checksum (RFC 791 §3.1). */
   public static void writeHeader(
-      byte[] b, int at, int protocol, int source, int destination, int totalLength, int id, int fragment) {
+      byte[] b,
+      int at,
+      int protocol,
+      int source,
+      int destination,
+      int totalLength,
+      int id,
+      int fragment) {
     b[at] = 0x45;
     b[at + 1] = 0;
     Bytes.put16(b, at + 2, totalLength);

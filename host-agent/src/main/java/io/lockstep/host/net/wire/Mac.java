@@ -23,7 +23,8 @@ public final class Mac {
   public static long parse(String text) {
     String[] parts = text.split("[:-]", -1);
     if (parts.length != 6) {
-      throw new IllegalArgumentException("'" + text + "' is not a MAC address like 52:54:00:12:34:56");
+      throw new IllegalArgumentException(
+          "'" + text + "' is not a MAC address like 52:54:00:12:34:56");
     }
     long mac = 0;
     for (String part : parts) {

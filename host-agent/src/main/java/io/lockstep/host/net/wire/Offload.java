@@ -3,9 +3,9 @@ package io.lockstep.host.net.wire;
 import java.util.function.Consumer;
 
 /**
- * Does in software what a frame still asks for, when the one who gets it didn't offer to: completes partial checksums
- * and cuts large TCP segments to size. Frames come from guests, so every length is checked; what makes no sense is
- * dropped.
+ * Does in software what a frame still asks for, when the one who gets it didn't offer to: completes
+ * partial checksums and cuts large TCP segments to size. Frames come from guests, so every length
+ * is checked; what makes no sense is dropped.
  */
 public final class Offload {
   /** Receiver abilities, a bit set. The values are on the wire (docs/network.md). */
@@ -19,7 +19,10 @@ public final class Offload {
 
   private static final int IPV6_HEADER = 40;
 
-  /** 64 KB at the smallest segment size that Linux uses; more would only make the switch work for nothing. */
+  /**
+   * 64 KB at the smallest segment size that Linux uses; more would only make the switch work for
+   * nothing.
+   */
   private static final int PIECES_MAX = 2048;
 
   private static final int TCP_FIN_PSH = 0x09;
@@ -28,10 +31,12 @@ public final class Offload {
   private Offload() {}
 
   /**
-   * Hands the frame on in a form that the receiver takes: as it is, with its checksum completed, or in pieces.
+   * Hands the frame on in a form that the receiver takes: as it is, with its checksum completed, or
+   * in pieces.
    *
    * @param abilities the receiver's {@link #CHECKSUM}, {@link #TSO4}, ... bits
-   * @param scratch at least {@link Frame#MAX_LENGTH} bytes, overwritten; what the receiver sees lies in there
+   * @param scratch at least {@link Frame#MAX_LENGTH} bytes, overwritten; what the receiver sees
+   *     lies in there
    * @param work a frame view to use for what is handed on
    * @return false if the frame was malformed and nothing was handed on
    */
@@ -70,14 +75,20 @@ public final class Offload {
     Bytes.put16(b, at + start + offset, sum == 0 ? 0xffff : sum);
   }
 
-  /** Bytes of all headers of a frame with segmentation asked for, or 0 if they don't fit its kind or its length. */
+  /**
+   * Bytes of all headers of a frame with segmentation asked for, or 0 if they don't fit its kind or
+   * its length.
+   */
   static int headerLength(Frame f) {
     byte[] b = f.data;
     int transport;
-    if (f.gsoType == Frame.GSO_TCPV6 || f.gsoType == Frame.GSO_UDP_L4 && f.etherType() == EtherType.IPV6) {
+    if (f.gsoType == Frame.GSO_TCPV6
+        || f.gsoType == Frame.GSO_UDP_L4 && f.etherType() == EtherType.IPV6) {
       transport = EtherType.HEADER + IPV6_HEADER;
       int next = f.gsoType == Frame.GSO_UDP_L4 ? Ipv4.UDP : Ipv4.TCP;
-      if (f.length < transport + 20 || f.etherType() != EtherType.IPV6 || Bytes.u8(b, f.offset + 20) != next) {
+      if (f.length < transport + 20
+          || f.etherType() != EtherType.IPV6
+          || Bytes.u8(b, f.offset + 20) != next) {
         return 0;
       }
     } else {
@@ -112,7 +123,8 @@ public final class Offload {
         || (f.length - headers) / f.gsoSize > PIECES_MAX) {
       return false;
     }
-    int transport = v6 ? EtherType.HEADER + IPV6_HEADER : EtherType.HEADER + (f.data[f.offset + 14] & 15) * 4;
+    int transport =
+        v6 ? EtherType.HEADER + IPV6_HEADER : EtherType.HEADER + (f.data[f.offset + 14] & 15) * 4;
     int payload = f.length - headers;
     int flags = udp ? 0 : Bytes.u8(f.data, f.offset + transport + 13);
     int sequence = udp ? 0 : Bytes.i32(f.data, f.offset + transport + 4);
@@ -136,7 +148,8 @@ public final class Offload {
     return true;
   }
 
-  private static void finishPiece(byte[] b, boolean v6, int transport, int length, int id, boolean udp) {
+  private static void finishPiece(
+      byte[] b, boolean v6, int transport, int length, int id, boolean udp) {
     int upper = length - transport;
     int protocol = udp ? Ipv4.UDP : Ipv4.TCP;
     long sum = protocol + (long) upper;
@@ -148,7 +161,9 @@ public final class Offload {
       Bytes.put16(b, EtherType.HEADER + 4, id);
       Bytes.put16(b, EtherType.HEADER + 10, 0);
       Bytes.put16(
-          b, EtherType.HEADER + 10, InternetChecksum.of(b, EtherType.HEADER, transport - EtherType.HEADER));
+          b,
+          EtherType.HEADER + 10,
+          InternetChecksum.of(b, EtherType.HEADER, transport - EtherType.HEADER));
       sum = InternetChecksum.add(sum, b, EtherType.HEADER + 12, 8);
     }
     int field = transport + (udp ? 6 : 16);

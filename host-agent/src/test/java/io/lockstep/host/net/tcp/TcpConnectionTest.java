@@ -7,7 +7,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The engine against itself over links that lose, double and reorder. {@code lockstep.long} makes it 100 MB a run. */
+/**
+ * The engine against itself over links that lose, double and reorder. {@code lockstep.long} makes
+ * it 100 MB a run.
+ */
 class TcpConnectionTest {
   private static final long MS = TcpSimulation.MS;
   private static final long BYTES = Boolean.getBoolean("lockstep.long") ? 100_000_000L : 2_000_000L;
@@ -69,7 +72,8 @@ class TcpConnectionTest {
     s.open();
     s.run(s.now + 60_000 * MS);
     assertThat(s.ends[1].received).isEqualTo(100_000);
-    assertThat(s.ends[1].connection.receiveWaiting()).isBetween(250_000, TcpConfig.DEFAULT.receiveBuffer());
+    assertThat(s.ends[1].connection.receiveWaiting())
+        .isBetween(250_000, TcpConfig.DEFAULT.receiveBuffer());
     assertThat(s.ends[0].connection.sendWaiting()).isEqualTo(TcpConfig.DEFAULT.sendBuffer());
     assertThat(s.pool.allocatedBytes()).isLessThan(1 << 20);
     // The window opens; the update may be lost, the probe gets it.

@@ -125,7 +125,8 @@ final class TcpSimulation {
   private void put(int to, TcpSegment s) {
     byte[] header = new byte[s.headerLength()];
     s.writeHeader(header, 0);
-    // The link cuts bursts to the segment size, as the switch does for a port without segmentation offload.
+    // The link cuts bursts to the segment size, as the switch does for a port without segmentation
+    // offload.
     int mss = 1460;
     int done = 0;
     do {
@@ -136,7 +137,10 @@ final class TcpSimulation {
       if (!last) {
         piece[13] &= ~(TcpSegment.FIN | TcpSegment.PSH);
       }
-      byte[] payload = size == 0 ? new byte[0] : Arrays.copyOfRange(s.data, s.offset + done, s.offset + done + size);
+      byte[] payload =
+          size == 0
+              ? new byte[0]
+              : Arrays.copyOfRange(s.data, s.offset + done, s.offset + done + size);
       carry(to, piece, payload);
       done += size;
     } while (done < s.length);
