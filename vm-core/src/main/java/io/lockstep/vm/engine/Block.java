@@ -1,5 +1,7 @@
 package io.lockstep.vm.engine;
 
+import io.lockstep.vm.isa.Op;
+
 /**
  * Straight-line code, decoded: operations of which the last one, and only that one, ends the block.
  * Belongs to a physical page; knows nothing of the virtual address it runs at.
@@ -38,12 +40,25 @@ final class Block {
   /** The block in the same page that follows directly, once known. */
   Block next;
 
+  /** Whether taking the final jump counts for the heat of its target: backward jumps and calls. */
+  final boolean heats;
+
+  /** How often the block was jumped to, as far as that counts; negative: never to be compiled. */
+  int heat;
+
+  /** The regions that start here, for different contexts, or null. */
+  Unit unit;
+
   Block(CodePage page, long[] ops, short[] offsets, int count, CodePage crossedInto) {
     this.page = page;
     this.ops = ops;
     this.offsets = offsets;
     this.count = count;
     this.crossedInto = crossedInto;
+    int last = Op.code(ops[count - 1]);
+    this.heats =
+        last >= Op.BEQ && last <= Op.JAL
+            && (last == Op.JAL || Op.imm(ops[count - 1]) <= offsets[count - 1]);
   }
 
   int start() {

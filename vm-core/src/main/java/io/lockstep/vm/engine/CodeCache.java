@@ -71,7 +71,7 @@ final class CodeCache implements GuestRam.CodeObserver {
     CodePage page = pages[index];
     written = true;
     if (page != null) {
-      page.dead = true;
+      page.die();
       pages[index] = null;
     }
     ram.flags()[index] &= (byte) ~GuestRam.CODE;

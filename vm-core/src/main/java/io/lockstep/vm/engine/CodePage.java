@@ -1,6 +1,7 @@
 package io.lockstep.vm.engine;
 
 import io.lockstep.vm.memory.GuestRam;
+import java.util.Arrays;
 
 /** The decoded blocks of one physical page, by the offset at which they start. */
 final class CodePage {
@@ -18,6 +19,12 @@ final class CodePage {
 
   CodePage(int index) {
     this.index = index;
+  }
+
+  /** The contents have changed: nothing is found here any more, by whatever way one comes. */
+  void die() {
+    dead = true;
+    Arrays.fill(blocks, null);
   }
 
   /** Notes that the bytes from {@code from} up to {@code to} (not included) have been decoded. */

@@ -18,6 +18,7 @@ public final class Engine {
   private final CodeCache code;
   private final MemoryOps memory;
   private final SystemOps system;
+  private final Regions regions;
   private final Interpreter interpreter;
 
   /**
@@ -25,14 +26,22 @@ public final class Engine {
    *
    * @param supervisorCall answers ECALL from S-mode; returns false if that is a trap
    */
-  public Engine(Hart hart, GuestRam ram, Bus bus, Pmp pmp, BooleanSupplier supervisorCall) {
+  public Engine(
+      Hart hart,
+      GuestRam ram,
+      Bus bus,
+      Pmp pmp,
+      BooleanSupplier supervisorCall,
+      EngineOptions options) {
     code = new CodeCache(ram);
     mmu = new Mmu(hart, ram, pmp, code::onFetchSlotChanged);
     code.attach(mmu);
     memory = new MemoryOps(hart, mmu, ram, bus, code);
     Csrs csrs = new Csrs(hart, pmp, new CsrEffects());
     system = new SystemOps(hart, csrs, mmu, supervisorCall::getAsBoolean);
-    interpreter = new Interpreter(hart, mmu, code, memory, system);
+    regions = new Regions(hart, mmu, code, memory, options);
+    interpreter =
+        new Interpreter(hart, mmu, code, memory, system, regions, options.threshold());
   }
 
   private final class CsrEffects implements Csrs.Effects {
@@ -52,9 +61,14 @@ public final class Engine {
     return mmu;
   }
 
-  /** Runs whole blocks for at most {@code budget} steps; may run less, also none. */
-  public void run(long budget) {
-    interpreter.run(budget);
+  /**
+   * Runs whole blocks for at most {@code budget} steps; may run less, also none.
+   *
+   * @param soft whether ending early is as good: then at least one step is taken if the budget is
+   *     some hundreds
+   */
+  public void run(long budget, boolean soft) {
+    interpreter.run(budget, soft);
   }
 
   /**
@@ -80,8 +94,14 @@ public final class Engine {
     code.clearWritten();
   }
 
+  /** What the top tier has done so far. */
+  public EngineStats stats() {
+    return regions.stats();
+  }
+
   /** Drops decoded code and fast paths. Invisible to the guest. */
   public void dropCaches() {
+    regions.dropAll();
     code.dropAll();
     mmu.dropFastPaths();
   }

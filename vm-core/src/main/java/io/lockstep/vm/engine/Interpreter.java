@@ -2,6 +2,7 @@ package io.lockstep.vm.engine;
 
 import static io.lockstep.vm.memory.GuestRam.HOST;
 
+import io.lockstep.vm.engine.region.RegionCode;
 import io.lockstep.vm.hart.Hart;
 import io.lockstep.vm.isa.FloatOps;
 import io.lockstep.vm.isa.IntegerOps;
@@ -38,7 +39,26 @@ final class Interpreter {
   private final MemoryOps memory;
   private final SystemOps system;
 
-  Interpreter(Hart hart, Mmu mmu, CodeCache code, MemoryOps memory, SystemOps system) {
+  private final Regions regions;
+
+  /** How often a block is jumped to before it is handed to the top tier. */
+  private final int threshold;
+
+  /**
+   * Makes the tier.
+   *
+   * @param regions the tier above, used from {@code threshold} on
+   */
+  Interpreter(
+      Hart hart,
+      Mmu mmu,
+      CodeCache code,
+      MemoryOps memory,
+      SystemOps system,
+      Regions regions,
+      int threshold) {
+    this.regions = regions;
+    this.threshold = threshold;
     this.hart = hart;
     this.mmu = mmu;
     this.code = code;
@@ -50,10 +70,13 @@ final class Interpreter {
    * Runs whole blocks from {@code hart.pc} on, for at most {@code budget} steps; returns earlier,
    * with {@code hart.steps} and {@code hart.pc} exact, at a trap, where interrupts must be looked
    * at again, where the next block is longer than what is left, and after a write to decoded code.
+   *
+   * @param soft the end is not exact: returning a little early is as good
    */
-  void run(long budget) {
+  void run(long budget, boolean soft) {
     long target = hart.steps + budget;
     memory.setTarget(target);
+    regions.start(target, soft);
     runBlock(null, target);
   }
 
@@ -91,6 +114,7 @@ final class Interpreter {
     long left = target - hart.steps;
     long pc = hart.pc;
     Block block = first;
+    int hot = threshold;
     dispatch:
     while (true) {
       if (first == null) {
@@ -112,6 +136,18 @@ final class Interpreter {
         }
       } else {
         first = null;
+        hot = Integer.MAX_VALUE;
+      }
+      if (++block.heat > hot) {
+        long after = regions.run(block, pc, left);
+        if (after == RegionCode.LEAVE) {
+          return;
+        }
+        if (after != left) {
+          left = after;
+          pc = hart.pc;
+          continue;
+        }
       }
       long page = pc & PAGE_MASK;
       int i = 0;
@@ -373,7 +409,8 @@ final class Interpreter {
             Block follower = block.next;
             if (follower == null) {
               int end = block.end();
-              if (end < GuestRam.PAGE) {
+              // What starts in the last two bytes may go on in the next page, which must be looked up.
+              if (end < GuestRam.PAGE - 2) {
                 follower = block.page.blocks[end >> 1];
                 block.next = follower;
               }
@@ -396,6 +433,10 @@ final class Interpreter {
               pc = page + to;
               continue dispatch;
             }
+          }
+          if (block.heats && ++follower.heat > hot) {
+            pc = page + follower.start();
+            continue dispatch;
           }
           block = follower;
         }

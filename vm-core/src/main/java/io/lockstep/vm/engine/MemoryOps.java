@@ -3,6 +3,9 @@ package io.lockstep.vm.engine;
 import static io.lockstep.vm.memory.GuestRam.HOST;
 
 import io.lockstep.vm.bus.Bus;
+import io.lockstep.vm.engine.region.AccessInfo;
+import io.lockstep.vm.engine.region.RegionLeave;
+import io.lockstep.vm.engine.region.SlowPath;
 import io.lockstep.vm.hart.Cause;
 import io.lockstep.vm.hart.Hart;
 import io.lockstep.vm.isa.Op;
@@ -16,7 +19,7 @@ import java.nio.ByteOrder;
  * Every access to memory that misses the fast path: translation misses, devices, misaligned
  * accesses, pages under watch, atomics. Shared by all tiers.
  */
-final class MemoryOps {
+final class MemoryOps implements SlowPath {
   private static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfInt INT =
@@ -35,6 +38,8 @@ final class MemoryOps {
   private boolean faulted;
   private int faultCause;
   private long faultValue;
+  private long leftAt;
+  private long leftWith;
 
   MemoryOps(Hart hart, Mmu mmu, GuestRam ram, Bus bus, CodeCache code) {
     this.hart = hart;
@@ -125,18 +130,72 @@ final class MemoryOps {
         hart.fpDirty();
       }
     }
-    if (c <= Op.LWU || c == Op.FLW || c == Op.FLD) {
-      slowLoad(op, c, address);
+    if (isLoad(c)) {
+      setUnlessFaulted(op, load(c, address));
     } else if (c <= Op.FSD) {
-      slowStore(c, address, hart.x[Op.rs2(op)]);
+      store(address, size(c), hart.x[Op.rs2(op)]);
     } else if (c == Op.CBO_ZERO) {
-      zeroBlock(address, block, i);
+      zeroBlock(address, Op.imm(op));
     } else {
-      atomic(op, c, address);
+      setUnlessFaulted(op, atomic(c, address, hart.x[Op.rs2(op)]));
     }
+    return mustStop();
+  }
+
+  private boolean mustStop() {
     boolean stop = faulted | attention | code.takeWritten();
     attention = false;
     return stop;
+  }
+
+  private void setUnlessFaulted(long op, long value) {
+    if (!faulted) {
+      hart.x[Op.rd(op)] = value;
+    }
+  }
+
+  @Override
+  public long access(long address, long operand, long left, long info) {
+    hart.steps = target - left - AccessInfo.behind(info);
+    int c = AccessInfo.code(info);
+    long value = 0;
+    if (isLoad(c)) {
+      value = load(c, address);
+    } else if (c <= Op.FSD) {
+      store(address, size(c), operand);
+    } else if (c == Op.CBO_ZERO) {
+      zeroBlock(address, operand);
+    } else {
+      value = atomic(c, address, operand);
+    }
+    if (mustStop()) {
+      leftAt = info;
+      leftWith = value;
+      throw RegionLeave.INSTANCE;
+    }
+    return value;
+  }
+
+  @Override
+  public void leave(long page) {
+    hart.pc = page + AccessInfo.offset(leftAt);
+    if (takeFault()) {
+      hart.takeException(faultCause, faultValue, hart.pc);
+    } else {
+      if (!isStore(AccessInfo.code(leftAt))) {
+        hart.x[AccessInfo.rd(leftAt)] = leftWith;
+      }
+      hart.steps++;
+      hart.pc = page + AccessInfo.nextOffset(leftAt);
+    }
+  }
+
+  private static boolean isLoad(int c) {
+    return c <= Op.LWU || c == Op.FLW || c == Op.FLD;
+  }
+
+  private static boolean isStore(int c) {
+    return c <= Op.FSD && !isLoad(c) || c == Op.CBO_ZERO;
   }
 
   private static int size(int c) {
@@ -148,20 +207,16 @@ final class MemoryOps {
     };
   }
 
-  private void slowLoad(long op, int c, long address) {
-    int size = size(c);
-    long value = load(address, size);
-    if (faulted) {
-      return;
-    }
-    hart.x[Op.rd(op)] =
-        switch (c) {
-          case Op.LB -> (byte) value;
-          case Op.LH -> (short) value;
-          case Op.LW -> (int) value;
-          case Op.FLW -> Fp32.box((int) value);
-          default -> value;
-        };
+  /** What a load writes to its destination. On a fault the result is meaningless. */
+  private long load(int c, long address) {
+    long value = load(address, size(c));
+    return switch (c) {
+      case Op.LB -> (byte) value;
+      case Op.LH -> (short) value;
+      case Op.LW -> (int) value;
+      case Op.FLW -> Fp32.box((int) value);
+      default -> value;
+    };
   }
 
   /** Loads {@code size} bytes, zero-extended. On a fault the result is meaningless. */
@@ -218,10 +273,6 @@ final class MemoryOps {
       value |= read(at, 1) << 8 * k;
     }
     return value;
-  }
-
-  private void slowStore(int c, long address, long value) {
-    store(address, size(c), value);
   }
 
   private void store(long address, int size, long value) {
@@ -284,9 +335,9 @@ final class MemoryOps {
   }
 
   /** CBO.ZERO: the 64-byte block around the address (Zicboz). */
-  private void zeroBlock(long address, Block block, int i) {
+  private void zeroBlock(long address, long instruction) {
     if (!hart.cacheBlockZeroAllowed()) {
-      illegal(block, i);
+      fault(Cause.ILLEGAL_INSTRUCTION, instruction & 0xffff_ffffL);
       return;
     }
     long start = address & -64L;
@@ -305,49 +356,50 @@ final class MemoryOps {
     mmu.makeFast(start, physical, Mmu.STORE);
   }
 
-  /** LR, SC and AMO: naturally aligned, in RAM (RISC-V Unpriv. §14). */
-  private void atomic(long op, int c, long address) {
+  /**
+   * LR, SC and AMO: naturally aligned, in RAM (RISC-V Unpriv. §14). Returns what is written to the
+   * destination; on a fault that is meaningless.
+   */
+  private long atomic(int c, long address, long operand) {
     int size = isDouble(c) ? 8 : 4;
     boolean loadOnly = c == Op.LR_W || c == Op.LR_D;
     if ((address & (size - 1)) != 0) {
       fault(loadOnly ? Cause.LOAD_MISALIGNED : Cause.STORE_MISALIGNED, address);
-      return;
+      return 0;
     }
     int kind = loadOnly ? Mmu.LOAD : Mmu.STORE;
     long physical = mmu.translate(address, kind);
     if (physical == -1 || !mmu.pmpAllows(physical, size, kind)) {
       fault(mmu.faultCause(), address);
-      return;
+      return 0;
     }
     if (!ram.contains(physical, size)) {
       fault(loadOnly ? Cause.LOAD_ACCESS : Cause.STORE_ACCESS, address);
-      return;
+      return 0;
     }
     long raw = read(physical, size);
     long value = size == 4 ? (int) raw : raw;
     if (loadOnly) {
       hart.reservation = physical;
-      hart.x[Op.rd(op)] = value;
     } else if (c == Op.SC_W || c == Op.SC_D) {
-      storeConditional(op, physical, size);
+      return storeConditional(operand, physical, size);
     } else {
-      long operand = hart.x[Op.rs2(op)];
       write(physical, size, combine(c, value, size == 4 ? (int) operand : operand));
-      hart.x[Op.rd(op)] = value;
     }
+    return value;
   }
 
   private static boolean isDouble(int c) {
     return c >= Op.AMOSWAP_D || c == Op.LR_D || c == Op.SC_D;
   }
 
-  private void storeConditional(long op, long physical, int size) {
+  private long storeConditional(long value, long physical, int size) {
     boolean holds = hart.reservation == physical;
     hart.reservation = -1;
     if (holds) {
-      write(physical, size, hart.x[Op.rs2(op)]);
+      write(physical, size, value);
     }
-    hart.x[Op.rd(op)] = holds ? 0 : 1;
+    return holds ? 0 : 1;
   }
 
   private static long combine(int c, long old, long operand) {

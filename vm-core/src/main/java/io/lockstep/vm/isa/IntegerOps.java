@@ -8,11 +8,13 @@ public final class IntegerOps {
 
   /** Runs one operation on the register array. The operation must be one of these extensions. */
   public static void execute(long op, long[] x) {
-    long a = x[Op.rs1(op)];
-    long b = x[Op.rs2(op)];
+    x[Op.rd(op)] = compute(op, x[Op.rs1(op)], x[Op.rs2(op)]);
+  }
+
+  /** The result of an operation of these extensions on the contents of its source registers. */
+  public static long compute(long op, long a, long b) {
     int code = Op.code(op);
-    x[Op.rd(op)] =
-        code <= Op.REMUW ? multiplyDivide(code, a, b) : bits(code, a, b, (int) Op.imm(op));
+    return code <= Op.REMUW ? multiplyDivide(code, a, b) : bits(code, a, b, (int) Op.imm(op));
   }
 
   /** M: division by zero gives all ones and the dividend; overflow wraps (RISC-V Unpriv. §13.2). */

@@ -11,6 +11,8 @@ import io.lockstep.vm.device.Uart;
 import io.lockstep.vm.digest.Hash64;
 import io.lockstep.vm.digest.RamDigest;
 import io.lockstep.vm.engine.Engine;
+import io.lockstep.vm.engine.EngineOptions;
+import io.lockstep.vm.engine.EngineStats;
 import io.lockstep.vm.firmware.BootException;
 import io.lockstep.vm.firmware.KernelLoader;
 import io.lockstep.vm.firmware.Sbi;
@@ -78,6 +80,16 @@ public final class Machine implements VirtualMachine {
    * @param sink where its outputs go
    */
   public Machine(MachineConfig config, OutputSink sink) {
+    this(config, sink, EngineOptions.standard());
+  }
+
+  /**
+   * Makes a machine with empty memory and a choice of how it is executed, which makes no difference
+   * to what it does.
+   *
+   * @param sink where its outputs go
+   */
+  public Machine(MachineConfig config, OutputSink sink, EngineOptions options) {
     this.config = config;
     this.sink = sink;
     ram = new GuestRam(config.memoryBytes());
@@ -100,7 +112,7 @@ public final class Machine implements VirtualMachine {
       bus.map(VirtioMmio.base(slot), 0x1000, virtio[slot]);
     }
     sbi = new Sbi(new SbiPort(), ram);
-    engine = new Engine(hart, ram, bus, pmp, this::supervisorCall);
+    engine = new Engine(hart, ram, bus, pmp, this::supervisorCall, options);
     if (config.clock() == ClockMode.INSTRUCTIONS) {
       clock.rebase(0, 0, (1L << 32) / MachineConfig.STEPS_PER_TICK, GuestClock.NEVER);
     }
@@ -274,9 +286,11 @@ public final class Machine implements VirtualMachine {
       hart.takeInterrupt(interrupt);
       return;
     }
-    long end = Math.min(limit, Math.min(hart.steps + SLICE, timerStep()));
     long before = hart.steps;
-    engine.run(end - before);
+    long hard = Math.min(limit, timerStep());
+    boolean soft = hard - before > SLICE;
+    long end = soft ? before + SLICE : hard;
+    engine.run(end - before, soft);
     if (hart.steps == before) {
       engine.runPart((int) (end - before));
     }
@@ -444,6 +458,11 @@ public final class Machine implements VirtualMachine {
   /** Page walks so far, for statistics. */
   public long pageWalks() {
     return engine.mmu().walks();
+  }
+
+  /** What the top execution tier has done so far. */
+  public EngineStats engineStats() {
+    return engine.stats();
   }
 
   /** Traps and interrupts so far. */

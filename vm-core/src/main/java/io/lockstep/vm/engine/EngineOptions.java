@@ -1,0 +1,49 @@
+package io.lockstep.vm.engine;
+
+/**
+ * How guest code is executed. Nothing here is visible to the guest.
+ *
+ * @param mode which tiers there are
+ * @param threshold how often a block is jumped to before it is compiled, at least 1
+ * @param stepsPerInstruction steps that must be executed for each guest instruction compiled: bounds
+ *     the rate
+ * @param creditMax guest instructions that may be compiled in one go
+ * @param unitsMax regions held at most
+ * @param warmUpRuns how many times a new region is run with little fuel
+ * @param warmUpFuel that fuel
+ */
+public record EngineOptions(
+    Mode mode,
+    int threshold,
+    int stepsPerInstruction,
+    int creditMax,
+    int unitsMax,
+    int warmUpRuns,
+    int warmUpFuel) {
+
+  /** The interpreter alone. */
+  public static final EngineOptions INTERPRETER =
+      new EngineOptions(Mode.INTERPRETER, Integer.MAX_VALUE, 1, 0, 0, 0, 0);
+
+  /** Both tiers. */
+  public static final EngineOptions REGIONS =
+      new EngineOptions(Mode.REGIONS, 4000, 4000, 20_000, 6000, 800, 256);
+
+  /** Which tiers there are. */
+  public enum Mode {
+    /** Decoded blocks only. */
+    INTERPRETER,
+    /** Hot code as JVM bytecode. */
+    REGIONS
+  }
+
+  /** What is used when nothing else is said. */
+  public static EngineOptions standard() {
+    return INTERPRETER;
+  }
+
+  /** Compiles nearly everything, and much of it again and again: for tests. */
+  public static EngineOptions eager(int threshold, int unitsMax) {
+    return new EngineOptions(Mode.REGIONS, threshold, 1, Integer.MAX_VALUE, unitsMax, 2, 64);
+  }
+}

@@ -1,0 +1,216 @@
+package io.lockstep.vm.engine;
+
+import io.lockstep.vm.engine.region.Region;
+import io.lockstep.vm.engine.region.RegionCode;
+import io.lockstep.vm.engine.region.RegionCompiler;
+import io.lockstep.vm.engine.region.RegionContext;
+import io.lockstep.vm.engine.region.RegionLoader;
+import io.lockstep.vm.hart.Hart;
+import io.lockstep.vm.mmu.Mmu;
+import java.util.ArrayDeque;
+
+/**
+ * The top tier: which code is compiled to regions, and running them. Everything here is cache and
+ * policy; what a region does is what the interpreter does with the same blocks.
+ *
+ * <p>Implementation notes. A block that is the target of backward jumps, calls and indirect jumps
+ * counts how often it is; past the threshold it is compiled, on the vCPU thread, which takes some
+ * hundred microseconds. HotSpot needs far longer to compile what comes out (its threads do that in
+ * the background), and a region is slower than the base tier until it has. So compilation has a
+ * budget, in instructions, that grows with the steps executed: code that is worth it gets its turn
+ * a little later, and a flat profile, as a boot has, cannot flood HotSpot.
+ */
+final class Regions {
+  private static final int NEVER = Integer.MIN_VALUE;
+
+  private final Hart hart;
+  private final Mmu mmu;
+  private final CodeCache code;
+  private final MemoryOps memory;
+  private final EngineOptions options;
+  private final RegionLoader[] loaders = new RegionLoader[4];
+  private final ArrayDeque<Unit> units = new ArrayDeque<>();
+
+  private long target;
+  private boolean soft;
+  private long creditAt;
+  private long credit;
+
+  // Statistics
+  private long compiled;
+  private long compiledInstructions;
+  private long evicted;
+  private long stepsInRegions;
+
+  Regions(Hart hart, Mmu mmu, CodeCache code, MemoryOps memory, EngineOptions options) {
+    this.hart = hart;
+    this.mmu = mmu;
+    this.code = code;
+    this.memory = memory;
+    this.options = options;
+    this.credit = options.creditMax();
+  }
+
+  /** Tells of a new run: the step it ends at, and whether it may end earlier. */
+  void start(long targetStep, boolean softEnd) {
+    target = targetStep;
+    soft = softEnd;
+  }
+
+  /**
+   * Runs regions from a block that has become hot, as long as one follows the other.
+   *
+   * @return fuel left with {@code hart.pc} set, the same as before if the block has to be
+   *     interpreted; or {@link RegionCode#LEAVE}
+   */
+  long run(Block block, long pc, long left) {
+    Unit unit = unitOf(block);
+    if (unit == null) {
+      unit = compile(block, left);
+      if (unit == null) {
+        return left;
+      }
+    }
+    boolean floatReady = !hart.fpOff && hart.fpIsDirty() && hart.frm == 0;
+    long[] fetchTags = mmu.fetchTags();
+    CodePage[] bySlot = code.bySlot();
+    int fetchContext = hart.fetchContext;
+    int dataContext = hart.dataContext;
+    long before = left;
+    long at = pc;
+    while (true) {
+      if (left < unit.entryFuel) {
+        stepsInRegions += before - left;
+        if (soft) {
+          hart.pc = at;
+          hart.steps = target - left;
+          return RegionCode.LEAVE;
+        }
+        return left;
+      }
+      if (unit.usesFloat && !floatReady) {
+        stepsInRegions += before - left;
+        return left;
+      }
+      left = unit.runs < options.warmUpRuns() ? runBriefly(unit, at, left) : unit.code.run(at & -4096L, left);
+      unit.runs++;
+      if (left < 0) {
+        stepsInRegions += before - (target - hart.steps);
+        return left;
+      }
+      at = hart.pc;
+      int slot = Mmu.fetchSlot(at, fetchContext);
+      CodePage page = bySlot[slot];
+      Block next;
+      if (page == null
+          || fetchTags[slot] != (at & -4096L | 1)
+          || (next = page.blocks[(int) (at & 4095) >> 1]) == null
+          || (unit = next.unit) == null
+          || unit.context != dataContext) {
+        stepsInRegions += before - left;
+        return left;
+      }
+    }
+  }
+
+  /**
+   * Runs a region that HotSpot has not compiled yet, with little fuel: so that it is called often,
+   * and compiled as a method, not while in one of its loops only to be compiled again.
+   */
+  private long runBriefly(Unit unit, long at, long left) {
+    long given = Math.min(left, Math.max(unit.entryFuel, options.warmUpFuel()));
+    long kept = left - given;
+    memory.setTarget(target - kept);
+    long after = unit.code.run(at & -4096L, given);
+    memory.setTarget(target);
+    return after < 0 ? after : after + kept;
+  }
+
+  private Unit unitOf(Block block) {
+    Unit unit = block.unit;
+    if (unit == null || unit.context == hart.dataContext) {
+      return unit;
+    }
+    while (unit != null && unit.context != hart.dataContext) {
+      unit = unit.other;
+    }
+    return unit;
+  }
+
+  private Unit compile(Block block, long left) {
+    if (block.heat < 0) {
+      return null;
+    }
+    Region region = RegionPlanner.plan(block);
+    if (region == null) {
+      block.heat = NEVER;
+      return null;
+    }
+    long now = target - left;
+    credit = Math.min(options.creditMax(), credit + Math.max(0, now - creditAt) / options.stepsPerInstruction());
+    creditAt = now;
+    int instructions = region.instructions();
+    if (credit < instructions) {
+      block.heat = options.threshold() / 2;
+      return null;
+    }
+    credit -= instructions;
+    int context = hart.dataContext;
+    Unit unit = new Unit(loader(context).define(RegionCompiler.compile(region)), block, context, region);
+    unit.other = block.unit;
+    block.unit = unit;
+    compiled++;
+    compiledInstructions += instructions;
+    units.add(unit);
+    evictDownTo(options.unitsMax());
+    return unit;
+  }
+
+  private RegionLoader loader(int context) {
+    if (loaders[context] == null) {
+      int base = context * Mmu.FAST_CONTEXT_STRIDE;
+      loaders[context] =
+          new RegionLoader(new RegionContext(hart, mmu.loadFast, mmu.storeFast, base, memory));
+    }
+    return loaders[context];
+  }
+
+  /** Drops the units that have gone longest without being run, roughly: second chance. */
+  private void evictDownTo(int max) {
+    while (units.size() > max) {
+      Unit unit = units.remove();
+      if (unit.runs != unit.runsSeen && !unit.entry.page.dead) {
+        unit.runsSeen = unit.runs;
+        units.add(unit);
+      } else {
+        unlink(unit);
+        evicted++;
+      }
+    }
+  }
+
+  private static void unlink(Unit unit) {
+    Block block = unit.entry;
+    block.heat = 0;
+    if (block.unit == unit) {
+      block.unit = unit.other;
+      return;
+    }
+    for (Unit u = block.unit; u != null; u = u.other) {
+      if (u.other == unit) {
+        u.other = unit.other;
+      }
+    }
+  }
+
+  /** Drops all units. */
+  void dropAll() {
+    evictDownTo(0);
+    units.forEach(Regions::unlink);
+    units.clear();
+  }
+
+  EngineStats stats() {
+    return new EngineStats(compiled, compiledInstructions, units.size(), evicted, stepsInRegions);
+  }
+}
