@@ -57,7 +57,8 @@ final class Block {
     this.crossedInto = crossedInto;
     int last = Op.code(ops[count - 1]);
     this.heats =
-        last >= Op.BEQ && last <= Op.JAL
+        last >= Op.BEQ
+            && last <= Op.JAL
             && (last == Op.JAL || Op.imm(ops[count - 1]) <= offsets[count - 1]);
   }
 

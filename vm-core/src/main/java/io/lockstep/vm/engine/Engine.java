@@ -40,8 +40,7 @@ public final class Engine {
     Csrs csrs = new Csrs(hart, pmp, new CsrEffects());
     system = new SystemOps(hart, csrs, mmu, supervisorCall::getAsBoolean);
     regions = new Regions(hart, mmu, code, memory, options);
-    interpreter =
-        new Interpreter(hart, mmu, code, memory, system, regions, options.threshold());
+    interpreter = new Interpreter(hart, mmu, code, memory, system, regions, options.threshold());
   }
 
   private final class CsrEffects implements Csrs.Effects {

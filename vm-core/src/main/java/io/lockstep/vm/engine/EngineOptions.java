@@ -5,8 +5,8 @@ package io.lockstep.vm.engine;
  *
  * @param mode which tiers there are
  * @param threshold how often a block is jumped to before it is compiled, at least 1
- * @param stepsPerInstruction steps that must be executed for each guest instruction compiled: bounds
- *     the rate
+ * @param stepsPerInstruction steps that must be executed for each guest instruction compiled:
+ *     bounds the rate
  * @param creditMax guest instructions that may be compiled in one go
  * @param unitsMax regions held at most
  * @param warmUpRuns how many times a new region is run with little fuel

@@ -409,7 +409,8 @@ final class Interpreter {
             Block follower = block.next;
             if (follower == null) {
               int end = block.end();
-              // What starts in the last two bytes may go on in the next page, which must be looked up.
+              // What starts in the last two bytes may go on in the next page, which must be looked
+              // up.
               if (end < GuestRam.PAGE - 2) {
                 follower = block.page.blocks[end >> 1];
                 block.next = follower;

@@ -93,7 +93,8 @@ final class RegionPlanner {
       return;
     }
     int length = usable(page.blocks[offset >> 1]);
-    if (length == 0 || count > 0 && instructions + length > INSTRUCTIONS_MAX + Block.LENGTH_MAX / 4) {
+    if (length == 0
+        || count > 0 && instructions + length > INSTRUCTIONS_MAX + Block.LENGTH_MAX / 4) {
       return;
     }
     instructions += length;

@@ -92,7 +92,10 @@ final class Regions {
         stepsInRegions += before - left;
         return left;
       }
-      left = unit.runs < options.warmUpRuns() ? runBriefly(unit, at, left) : unit.code.run(at & -4096L, left);
+      left =
+          unit.runs < options.warmUpRuns()
+              ? runBriefly(unit, at, left)
+              : unit.code.run(at & -4096L, left);
       unit.runs++;
       if (left < 0) {
         stepsInRegions += before - (target - hart.steps);
@@ -147,7 +150,10 @@ final class Regions {
       return null;
     }
     long now = target - left;
-    credit = Math.min(options.creditMax(), credit + Math.max(0, now - creditAt) / options.stepsPerInstruction());
+    credit =
+        Math.min(
+            options.creditMax(),
+            credit + Math.max(0, now - creditAt) / options.stepsPerInstruction());
     creditAt = now;
     int instructions = region.instructions();
     if (credit < instructions) {
@@ -156,7 +162,8 @@ final class Regions {
     }
     credit -= instructions;
     int context = hart.dataContext;
-    Unit unit = new Unit(loader(context).define(RegionCompiler.compile(region)), block, context, region);
+    Unit unit =
+        new Unit(loader(context).define(RegionCompiler.compile(region)), block, context, region);
     unit.other = block.unit;
     block.unit = unit;
     compiled++;

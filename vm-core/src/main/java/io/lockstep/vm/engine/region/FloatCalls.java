@@ -21,23 +21,68 @@ final class FloatCalls {
       MethodTypeDesc.of(ConstantDescs.CD_int, ConstantDescs.CD_long);
 
   /**
-   * By code from {@link Op#FADD_S}: method; operands, {@code s} single, {@code d} double or integer,
-   * {@code r} rounding mode, {@code e} flags; result.
+   * By code from {@link Op#FADD_S}: method; operands, {@code s} single, {@code d} double or
+   * integer, {@code r} rounding mode, {@code e} flags; result.
    */
   private static final String[] TABLE = {
-    "add ssre s", "sub ssre s", "mul ssre s", "div ssre s", "sqrt sre s",
-    "fma sssre s", "fmsub sssre s", "fnmsub sssre s", "fnmadd sssre s",
-    "sgnj ss s", "sgnjn ss s", "sgnjx ss s", "min sse s", "max sse s",
-    "eq sse d", "lt sse d", "le sse d", "classify s d",
-    "toI32 sre d", "toU32 sre d", "toI64 sre d", "toU64 sre d",
-    "fromI32 dre s", "fromU32 dre s", "fromI64 dre s", "fromU64 dre s", "", "",
-    "add ddre d", "sub ddre d", "mul ddre d", "div ddre d", "sqrt dre d",
-    "fma dddre d", "fmsub dddre d", "fnmsub dddre d", "fnmadd dddre d",
-    "sgnj dd d", "sgnjn dd d", "sgnjx dd d", "min dde d", "max dde d",
-    "eq dde d", "lt dde d", "le dde d", "classify d d",
-    "toI32 dre d", "toU32 dre d", "toI64 dre d", "toU64 dre d",
-    "fromI32 d d", "fromU32 d d", "fromI64 dre d", "fromU64 dre d", "", "",
-    "fromF64 dre s", "fromF32 se d",
+    "add ssre s",
+    "sub ssre s",
+    "mul ssre s",
+    "div ssre s",
+    "sqrt sre s",
+    "fma sssre s",
+    "fmsub sssre s",
+    "fnmsub sssre s",
+    "fnmadd sssre s",
+    "sgnj ss s",
+    "sgnjn ss s",
+    "sgnjx ss s",
+    "min sse s",
+    "max sse s",
+    "eq sse d",
+    "lt sse d",
+    "le sse d",
+    "classify s d",
+    "toI32 sre d",
+    "toU32 sre d",
+    "toI64 sre d",
+    "toU64 sre d",
+    "fromI32 dre s",
+    "fromU32 dre s",
+    "fromI64 dre s",
+    "fromU64 dre s",
+    "",
+    "",
+    "add ddre d",
+    "sub ddre d",
+    "mul ddre d",
+    "div ddre d",
+    "sqrt dre d",
+    "fma dddre d",
+    "fmsub dddre d",
+    "fnmsub dddre d",
+    "fnmadd dddre d",
+    "sgnj dd d",
+    "sgnjn dd d",
+    "sgnjx dd d",
+    "min dde d",
+    "max dde d",
+    "eq dde d",
+    "lt dde d",
+    "le dde d",
+    "classify d d",
+    "toI32 dre d",
+    "toU32 dre d",
+    "toI64 dre d",
+    "toU64 dre d",
+    "fromI32 d d",
+    "fromU32 d d",
+    "fromI64 dre d",
+    "fromU64 dre d",
+    "",
+    "",
+    "fromF64 dre s",
+    "fromF32 se d",
   };
 
   private static final int DYNAMIC = 7;
@@ -86,25 +131,20 @@ final class FloatCalls {
   }
 
   private static ClassDesc operand(CodeBuilder b, long op, char kind, int register, Push push) {
-    switch (kind) {
-      case 's' -> {
-        push.register(register);
-        b.invokestatic(SINGLE, "unbox", UNBOX);
-        return ConstantDescs.CD_int;
-      }
-      case 'd' -> {
-        push.register(register);
-        return ConstantDescs.CD_long;
-      }
-      case 'r' -> {
-        int rm = (int) (op >> 32) & 7;
-        b.loadConstant(rm == DYNAMIC ? FpEnv.RNE : rm);
-        return ConstantDescs.CD_int;
-      }
-      default -> {
-        b.getstatic(MEMORY, "FP", ENV);
-        return ENV;
-      }
+    if (kind == 'e') {
+      b.getstatic(MEMORY, "FP", ENV);
+      return ENV;
     }
+    if (kind == 'r') {
+      int rm = (int) (op >> 32) & 7;
+      b.loadConstant(rm == DYNAMIC ? FpEnv.RNE : rm);
+      return ConstantDescs.CD_int;
+    }
+    push.register(register);
+    if (kind == 's') {
+      b.invokestatic(SINGLE, "unbox", UNBOX);
+      return ConstantDescs.CD_int;
+    }
+    return ConstantDescs.CD_long;
   }
 }

@@ -1,8 +1,8 @@
 package io.lockstep.vm.engine.region;
 
 /**
- * Integer operations that emitted code calls because they take more than a few bytecodes, or because
- * they branch and their profile should be that of all their uses.
+ * Integer operations that emitted code calls because they take more than a few bytecodes, or
+ * because they branch and their profile should be that of all their uses.
  */
 @SuppressWarnings({"IntLongMath", "NarrowCalculation"})
 public final class RegionAlu {

@@ -100,8 +100,7 @@ public final class RegionCompiler {
                                 .dup()
                                 .invokespecial(
                                     SELF, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
-                                .invokestatic(
-                                    MEMORY, "deliver", MethodTypeDesc.of(CD_void, SUPER))
+                                .invokestatic(MEMORY, "deliver", MethodTypeDesc.of(CD_void, SUPER))
                                 .return_())
                     .withMethodBody("run", BINARY, ClassFile.ACC_PUBLIC, this::emitRun));
   }
