@@ -250,6 +250,11 @@ final class PairSimulation {
   }
 
   private void odd(SimReplica r) {
+    // What strikes the last one that has the guest is a loss and no finding.
+    boolean spare = !r.isPaused() && hosts[1 - r.host()].isAlive();
+    if (r.role() instanceof Role.Following && !spare) {
+      return;
+    }
     if (r.role() instanceof Role.Following && world.chance(0.5)) {
       r.deliver(new Event.StoreFailed("no space left on device"));
     } else if (r.role() instanceof Role.Following) {
@@ -299,6 +304,7 @@ final class PairSimulation {
     for (SimReplica r : hosts) {
       boolean may =
           r.isAlive()
+              && !r.isCorrupted()
               && switch (r.role()) {
                 case Role.Following f -> f.eligible() && f.epoch().equals(storage.newest());
                 case Role.ClaimingTakeover c -> c.epoch().equals(storage.newest());

@@ -48,6 +48,10 @@ final class SimDisk {
     layers.computeIfAbsent(epoch, e -> new Layer()).host = host;
   }
 
+  boolean isOutdated(long epoch) {
+    return !layers.isEmpty() && layers.lastKey() > epoch;
+  }
+
   boolean isNewest(long epoch) {
     return layers.lastKey() == epoch;
   }

@@ -148,6 +148,10 @@ final class SimReplica {
     sim.links.gone(this, wholeHost);
   }
 
+  boolean isCorrupted() {
+    return corrupted;
+  }
+
   void diedAsOwner() {
     sim.lose();
   }
@@ -728,6 +732,10 @@ final class SimReplica {
   }
 
   private void live(Effect.GoLive e) {
+    if (sim.disk.isOutdated(e.epoch().number())) {
+      deliver(new Event.GoLiveFailed("a newer epoch has opened the disk"));
+      return;
+    }
     if (corruptionShown) {
       throw new Violation("a replica goes live after a digest had shown that it diverged");
     }
@@ -739,6 +747,11 @@ final class SimReplica {
     sim.lineage.goesLive(historyBase, history, machine.outputs());
     ioEpoch = e.epoch().number();
     sim.disk.open(ioEpoch, host);
+    if (e.attachId() != 0) {
+      // The old primary has made all of it stable. To write it again would put it at risk: of two
+      // writes to a sector a crash might keep the first.
+      unstable.stableTo(e.logNext());
+    }
     if (!world.has(Flaw.UNSTABLE_NOT_REWRITTEN)) {
       unstable.toRewrite().forEach(w -> sim.disk.write(ioEpoch, w.sector(), w.data()));
     }
