@@ -35,7 +35,7 @@ public final class MessageCodec {
   public static final int VERSION = 1;
 
   /** The largest message, in bytes. */
-  public static final int MESSAGE_MAX = 16 << 20;
+  public static final int MESSAGE_MAX = 32 << 20;
 
   private static final int TEXT_MAX = 64 << 10;
 

@@ -560,8 +560,9 @@ final class SimReplica {
         world.has(Flaw.DIRTY_PAGE_MISSED) && pages.length > 1
             ? Arrays.copyOfRange(pages, 1, pages.length)
             : pages);
+    // Beyond the last log: a barrier that was asked for under that one says nothing about this one.
+    logBase = logEnd() + 1;
     log = new ArrayList<>();
-    logBase = world.random.nextInt(1000);
     sentMost = logBase;
     logging = true;
     held = new OutputQueue();

@@ -1,0 +1,231 @@
+package io.lockstep.ft.pair;
+
+import io.lockstep.ft.protocol.Effect;
+import io.lockstep.ft.protocol.Ending;
+import io.lockstep.ft.protocol.Event;
+import io.lockstep.ft.protocol.Message;
+import io.lockstep.ft.transport.PairTransport;
+import io.lockstep.replay.live.OutputRelay;
+import io.lockstep.replay.log.LogEntry;
+import io.lockstep.vm.machine.MachineConfig;
+import io.lockstep.vm.machine.VirtualMachine;
+import io.lockstep.vm.port.Output;
+import io.lockstep.vm.snapshot.StateFormatException;
+import io.lockstep.vm.snapshot.StateReader;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The secondary's half of a replica. Methods belong to the protocol's thread. */
+final class FollowingSide {
+  private static final Logger LOG = LoggerFactory.getLogger(FollowingSide.class);
+
+  private final Consumer<Event> events;
+  private final PairTransport transport;
+  private final ReplicaHost host;
+  private final MachineThread thread;
+  private final LogFile.Factory logs;
+  private final AtomicBoolean replayedTold = new AtomicBoolean();
+  private VirtualMachine machine;
+  private OutputRelay relay;
+  private MachineConfig.ClockMode clockMode;
+  private String trouble = "";
+  private volatile LogFollower follower;
+  private volatile long replayedNext;
+  private long attachId;
+
+  FollowingSide(
+      Consumer<Event> events, PairTransport transport, ReplicaHost host, MachineThread thread, LogFile.Factory logs) {
+    this.events = events;
+    this.transport = transport;
+    this.host = host;
+    this.thread = thread;
+    this.logs = logs;
+  }
+
+  // ---- Attach ----
+
+  void prepare(Message.Welcome welcome) {
+    attachId = welcome.attachId();
+    relay = new OutputRelay();
+    try {
+      ReplicaHost.NewMachine made = host.makeMachine(welcome.machine(), relay);
+      machine = made.machine();
+      clockMode = made.clock();
+    } catch (IOException e) {
+      trouble = e.getMessage();
+      events.accept(new Event.StateLoaded(attachId, trouble));
+    }
+  }
+
+  void apply(Message.Pages pages) {
+    if (!trouble.isEmpty()) {
+      return;
+    }
+    String wrong = AttachCopier.apply(machine.ram(), pages.bytes());
+    if (!wrong.isEmpty()) {
+      trouble = "The memory that arrived is damaged: " + wrong + ".";
+      events.accept(new Event.StateLoaded(attachId, trouble));
+    }
+  }
+
+  void load(Message.Final state) {
+    if (!trouble.isEmpty()) {
+      return;
+    }
+    try {
+      follower = newFollower(state.startLsn(), logs.create(attachId));
+    } catch (IOException e) {
+      events.accept(new Event.StateLoaded(attachId, "The secondary cannot store a log: " + e.getMessage()));
+      return;
+    }
+    thread.execute(() -> loadAndFollow(state, follower));
+  }
+
+  private void loadAndFollow(Message.Final state, LogFollower log) {
+    try {
+      machine.restoreState(new StateReader(state.state()));
+    } catch (StateFormatException e) {
+      events.accept(new Event.StateLoaded(attachId, "The machine's state cannot be loaded: " + e.getMessage()));
+      return;
+    }
+    if (machine.steps() != state.point() || machine.digest() != state.digest()) {
+      events.accept(
+          new Event.StateLoaded(attachId, "The machine that arrived is not the primary's: their digests differ."));
+      return;
+    }
+    log.begin();
+    events.accept(new Event.StateLoaded(attachId, ""));
+    log.run();
+  }
+
+  private LogFollower newFollower(long startLsn, LogFile file) {
+    replayedNext = startLsn;
+    long id = attachId;
+    return new LogFollower(
+        machine,
+        relay,
+        startLsn,
+        file,
+        new LogFollower.Observer(
+            next -> tellReplayed(id, next), why -> events.accept(new Event.Diverged(why)), this::logEnded));
+  }
+
+  private void tellReplayed(long id, long next) {
+    replayedNext = next;
+    if (replayedTold.compareAndSet(false, true)) {
+      transport.later(() -> replayed(id));
+    }
+  }
+
+  private void replayed(long id) {
+    replayedTold.set(false);
+    events.accept(new Event.Replayed(id, replayedNext));
+  }
+
+  private void logEnded(LogEntry.EndReason reason) {
+    if (reason == LogEntry.EndReason.GUEST_HALTED) {
+      events.accept(new Event.Finished(Ending.GUEST_HALTED, "The guest has stopped."));
+    }
+  }
+
+  // ---- Following ----
+
+  /** Stores a part of the log, and says what came of it. */
+  List<Event> append(Message.LogBatch batch) {
+    try {
+      return List.of(new Event.Stored(batch.attachId(), follower.append(batch)));
+    } catch (IOException e) {
+      return List.of(new Event.StoreFailed(e.getMessage()));
+    } catch (LogFollower.DamagedLog e) {
+      return List.of(new Event.Diverged(e.getMessage()));
+    }
+  }
+
+  void trim(long releasedNext, long durableNext) {
+    if (follower != null) {
+      follower.trim(releasedNext, durableNext);
+    }
+  }
+
+  // ---- Going live, and back ----
+
+  void goLive(Effect.GoLive e, LiveSide live) {
+    LogFollower log = follower;
+    log.stop(false);
+    if (e.attachId() != 0) {
+      // The old primary has made all of it stable, and to write it again would put that at risk.
+      log.trim(0, e.logNext());
+    }
+    live.adopt(machine, relay, clockMode);
+    thread.execute(
+        () -> {
+          live.run(
+              e.epoch(),
+              e.attachId(),
+              e.logNext(),
+              log.ticksNow(),
+              log.unreleased().stream().filter(FollowingSide::mayBeRepeated).toList(),
+              log.unstable(),
+              wrong -> events.accept(wrong.isEmpty() ? new Event.WentLive() : new Event.GoLiveFailed(wrong)));
+        });
+    close(log);
+    follower = null;
+  }
+
+  /** Requests are repeated by the machine itself; a packet or a text that the world has already does no harm. */
+  private static boolean mayBeRepeated(Output output) {
+    return switch (output) {
+      case Output.PacketSent o -> true;
+      case Output.ConsoleBytes o -> true;
+      case Output.BlockRequest o -> false;
+      case Output.EntropyRequest o -> false;
+    };
+  }
+
+  void follow(Effect.Follow e, LiveSide live) {
+    machine = live.machine();
+    relay = live.relay();
+    clockMode = live.clockMode();
+    attachId = e.attachId();
+    live.retire();
+    try {
+      LogFollower log = newFollower(e.logNext(), logs.create(attachId));
+      follower = log;
+      thread.execute(
+          () -> {
+            log.begin();
+            log.run();
+          });
+    } catch (IOException ex) {
+      events.accept(new Event.StoreFailed(ex.getMessage()));
+    }
+  }
+
+  void end() {
+    if (follower != null) {
+      follower.stop(true);
+      close(follower);
+    }
+  }
+
+  private static void close(LogFollower log) {
+    Thread.ofVirtual()
+        .start(
+            () -> {
+              try {
+                log.close();
+              } catch (IOException e) {
+                LOG.warn("The log's file cannot be closed: {}", e.getMessage());
+              }
+            });
+  }
+
+  long logBytes() {
+    LogFollower now = follower;
+    return now == null ? 0 : now.bytes();
+  }
+}
