@@ -7,7 +7,10 @@ import io.lockstep.vm.machine.VirtualMachine;
 import java.util.concurrent.ExecutionException;
 import java.util.function.IntConsumer;
 
-/** Sends a machine's memory to a secondary, each round on a thread of its own, at the speed of the connection. */
+/**
+ * Sends a machine's memory to a secondary, each round on a thread of its own, at the speed of the
+ * connection.
+ */
 final class AttachSender {
   private static final long CONGESTED_MILLIS = 1;
 
@@ -39,7 +42,8 @@ final class AttachSender {
 
   private void copy(int number, IntConsumer done) {
     try {
-      int[] pages = vcpu.execute(() -> number == 0 ? copier.firstRound() : copier.nextRound()).get();
+      int[] pages =
+          vcpu.execute(() -> number == 0 ? copier.firstRound() : copier.nextRound()).get();
       for (int from = 0; from < pages.length && !ended; from += AttachCopier.BATCH_PAGES) {
         send(pages, from);
         while (transport.isCongested(conn) && !ended) {
@@ -70,7 +74,8 @@ final class AttachSender {
 
   private void send(int[] pages, int from) {
     int to = Math.min(pages.length, from + AttachCopier.BATCH_PAGES);
-    transport.send(conn, new Message.Pages(attachId, AttachCopier.encode(machine.ram(), pages, from, to)));
+    transport.send(
+        conn, new Message.Pages(attachId, AttachCopier.encode(machine.ram(), pages, from, to)));
   }
 
   long conn() {

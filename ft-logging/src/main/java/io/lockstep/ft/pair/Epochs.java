@@ -12,7 +12,10 @@ public interface Epochs {
   /** Who owns an epoch. */
   record Owner(Epoch epoch, ReplicaId replica, ClaimKind kind) {}
 
-  /** Atomic test-and-set; completes within a time limit and never exceptionally. A claim may be repeated. */
+  /**
+   * Atomic test-and-set; completes within a time limit and never exceptionally. A claim may be
+   * repeated.
+   */
   CompletableFuture<ClaimResult> claim(Epoch epoch, ReplicaId self, ClaimKind kind);
 
   /** The newest epoch; completes exceptionally if the storage cannot be reached. */

@@ -38,7 +38,11 @@ final class FollowingSide {
   private long attachId;
 
   FollowingSide(
-      Consumer<Event> events, PairTransport transport, ReplicaHost host, MachineThread thread, LogFile.Factory logs) {
+      Consumer<Event> events,
+      PairTransport transport,
+      ReplicaHost host,
+      MachineThread thread,
+      LogFile.Factory logs) {
     this.events = events;
     this.transport = transport;
     this.host = host;
@@ -79,7 +83,8 @@ final class FollowingSide {
     try {
       follower = newFollower(state.startLsn(), logs.create(attachId));
     } catch (IOException e) {
-      events.accept(new Event.StateLoaded(attachId, "The secondary cannot store a log: " + e.getMessage()));
+      events.accept(
+          new Event.StateLoaded(attachId, "The secondary cannot store a log: " + e.getMessage()));
       return;
     }
     thread.execute(() -> loadAndFollow(state, follower));
@@ -89,12 +94,15 @@ final class FollowingSide {
     try {
       machine.restoreState(new StateReader(state.state()));
     } catch (StateFormatException e) {
-      events.accept(new Event.StateLoaded(attachId, "The machine's state cannot be loaded: " + e.getMessage()));
+      events.accept(
+          new Event.StateLoaded(
+              attachId, "The machine's state cannot be loaded: " + e.getMessage()));
       return;
     }
     if (machine.steps() != state.point() || machine.digest() != state.digest()) {
       events.accept(
-          new Event.StateLoaded(attachId, "The machine that arrived is not the primary's: their digests differ."));
+          new Event.StateLoaded(
+              attachId, "The machine that arrived is not the primary's: their digests differ."));
       return;
     }
     log.begin();
@@ -111,7 +119,9 @@ final class FollowingSide {
         startLsn,
         file,
         new LogFollower.Observer(
-            next -> tellReplayed(id, next), why -> events.accept(new Event.Diverged(why)), this::logEnded));
+            next -> tellReplayed(id, next),
+            why -> events.accept(new Event.Diverged(why)),
+            this::logEnded));
   }
 
   private void tellReplayed(long id, long next) {
@@ -170,13 +180,18 @@ final class FollowingSide {
               log.ticksNow(),
               log.unreleased().stream().filter(FollowingSide::mayBeRepeated).toList(),
               log.unstable(),
-              wrong -> events.accept(wrong.isEmpty() ? new Event.WentLive() : new Event.GoLiveFailed(wrong)));
+              wrong ->
+                  events.accept(
+                      wrong.isEmpty() ? new Event.WentLive() : new Event.GoLiveFailed(wrong)));
         });
     close(log);
     follower = null;
   }
 
-  /** Requests are repeated by the machine itself; a packet or a text that the world has already does no harm. */
+  /**
+   * Requests are repeated by the machine itself; a packet or a text that the world has already does
+   * no harm.
+   */
   private static boolean mayBeRepeated(Output output) {
     return switch (output) {
       case Output.PacketSent o -> true;

@@ -7,8 +7,9 @@ import io.lockstep.vm.port.Output;
 import io.lockstep.vm.port.OutputSink;
 
 /**
- * The gate of a machine that has a secondary, or is about to have one. Marks every output in the log; while it {@linkplain #hold holds}, outputs wait until they are
- * {@linkplain #releaseTo released}.
+ * The gate of a machine that has a secondary, or is about to have one. Marks every output in the
+ * log; while it {@linkplain #hold holds}, outputs wait until they are {@linkplain #releaseTo
+ * released}.
  */
 final class HoldingGate implements OutputGate {
   private static final long WAIT_NANOS = 1_000_000_000L;

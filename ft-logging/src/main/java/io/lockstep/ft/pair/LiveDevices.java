@@ -11,7 +11,10 @@ public interface LiveDevices extends AutoCloseable {
   /** Starts what delivers inputs on its own. */
   void start();
 
-  /** Completes when all disk writes that were completed before the call are stable on the shared storage. */
+  /**
+   * Completes when all disk writes that were completed before the call are stable on the shared
+   * storage.
+   */
   CompletableFuture<Void> makeStable();
 
   /** Ends the I/O; requests in flight may still be carried out, their completions go nowhere. */

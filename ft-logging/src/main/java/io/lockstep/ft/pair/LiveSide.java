@@ -26,7 +26,10 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The primary's half of a replica: the live machine, its devices, its log. Methods belong to the protocol's thread unless they say otherwise. */
+/**
+ * The primary's half of a replica: the live machine, its devices, its log. Methods belong to the
+ * protocol's thread unless they say otherwise.
+ */
 final class LiveSide {
   private static final Logger LOG = LoggerFactory.getLogger(LiveSide.class);
   private static final long HELD_BYTES_MAX = 16L << 20;
@@ -53,7 +56,8 @@ final class LiveSide {
   private long stableAt;
   private volatile long lastLsn;
 
-  LiveSide(Consumer<Event> events, PairTransport transport, ReplicaHost host, MachineThread thread) {
+  LiveSide(
+      Consumer<Event> events, PairTransport transport, ReplicaHost host, MachineThread thread) {
     this.events = events;
     this.transport = transport;
     this.host = host;
@@ -70,7 +74,8 @@ final class LiveSide {
   // ---- Running ----
 
   /**
-   * Opens the devices and runs the machine. On the machine's thread; returns when the machine has stopped or the devices could not be opened.
+   * Opens the devices and runs the machine. On the machine's thread; returns when the machine has
+   * stopped or the devices could not be opened.
    *
    * @param attachId 0, or the attach under which a secondary follows from the start
    * @param started told before the first step, or with what went wrong
@@ -98,7 +103,15 @@ final class LiveSide {
       out = gate;
       log.append(new LogEntry.EpochChange(machine.steps(), epoch.number()));
     }
-    vcpu = new VcpuLoop(machine, relay, clockMode, HostClock.startingAt(ticks), journal, out, VcpuLoop.Pace.DEFAULT);
+    vcpu =
+        new VcpuLoop(
+            machine,
+            relay,
+            clockMode,
+            HostClock.startingAt(ticks),
+            journal,
+            out,
+            VcpuLoop.Pace.DEFAULT);
     unreleased.forEach(out::emit);
     out.commit(machine.steps());
     devices.start();
@@ -110,7 +123,10 @@ final class LiveSide {
     }
   }
 
-  /** Inputs come from devices' threads; a packet that comes before the machine runs is lost, as on a wire. */
+  /**
+   * Inputs come from devices' threads; a packet that comes before the machine runs is lost, as on a
+   * wire.
+   */
   private void offer(Input input) {
     VcpuLoop running = vcpu;
     if (running != null) {
@@ -158,12 +174,12 @@ final class LiveSide {
         .whenComplete(
             (done, trouble) ->
                 transport.later(
-                        () -> {
-                          stabilizing = false;
-                          if (trouble == null) {
-                            events.accept(new Event.DiskDurable(next));
-                          }
-                        }));
+                    () -> {
+                      stabilizing = false;
+                      if (trouble == null) {
+                        events.accept(new Event.DiskDurable(next));
+                      }
+                    }));
   }
 
   void unprotect(Epoch epoch) {
@@ -248,13 +264,20 @@ final class LiveSide {
     transport.send(
         e.conn(),
         new Message.Welcome(
-            config.vm(), config.self(), e.epoch(), e.attachId(), false, config.listen(), host.describeMachine()));
+            config.vm(),
+            config.self(),
+            e.epoch(),
+            e.attachId(),
+            false,
+            config.listen(),
+            host.describeMachine()));
     sender = new AttachSender(transport, vcpu, e.conn(), e.attachId());
     sender.round(0, dirty -> events.accept(new Event.RoundCopied(e.attachId(), 0, dirty)));
   }
 
   void copyRound(Effect.CopyRound e) {
-    sender.round(e.round(), dirty -> events.accept(new Event.RoundCopied(e.attachId(), e.round(), dirty)));
+    sender.round(
+        e.round(), dirty -> events.accept(new Event.RoundCopied(e.attachId(), e.round(), dirty)));
   }
 
   void finalStop(Effect.FinalStop e) {
@@ -268,15 +291,19 @@ final class LiveSide {
           attach.last();
           StateWriter state = new StateWriter();
           machine.saveState(state);
-          // Not where the last log ended: what was reported of that one must not be taken for this one.
+          // Not where the last log ended: what was reported of that one must not be taken for this
+          // one.
           long startLsn = lastLsn + 1;
           Message last =
-              new Message.Final(e.attachId(), startLsn, machine.steps(), machine.digest(), state.toByteArray());
+              new Message.Final(
+                  e.attachId(), startLsn, machine.steps(), machine.digest(), state.toByteArray());
           newLog(startLsn, e.attachId());
           vcpu.useGate(gate);
           vcpu.useJournal(log);
           transport.send(attach.conn(), last);
-          LOG.info("The guest stood still for {} ms of the attach", (System.nanoTime() - begin) / 100_000 / 10.0);
+          LOG.info(
+              "The guest stood still for {} ms of the attach",
+              (System.nanoTime() - begin) / 100_000 / 10.0);
           events.accept(new Event.FinalDone(e.attachId(), startLsn));
           transport.later(() -> stabilize(startLsn));
           return null;
@@ -313,7 +340,8 @@ final class LiveSide {
       SentLog.Batch batch = log.batch(from, e.to());
       transport.send(
           e.conn(),
-          new Message.LogBatch(e.attachId(), batch.firstLsn(), batch.count(), e.releasedNext(), batch.bytes()));
+          new Message.LogBatch(
+              e.attachId(), batch.firstLsn(), batch.count(), e.releasedNext(), batch.bytes()));
       from += batch.count();
     }
   }

@@ -13,19 +13,23 @@ import io.lockstep.vm.port.Output;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 
 /**
- * A secondary's half of the log: what arrives is stored and decoded at once, on the link's thread, and replayed on the vCPU's. The machine runs to an entry's point only
- * when the entry is here, so it never runs ahead of the primary.
+ * A secondary's half of the log: what arrives is stored and decoded at once, on the link's thread,
+ * and replayed on the vCPU's. The machine runs to an entry's point only when the entry is here, so
+ * it never runs ahead of the primary.
  */
 final class LogFollower {
   /** Told how the replay goes, on the vCPU thread. */
-  record Observer(LongConsumer replayed, Consumer<String> diverged, Consumer<LogEntry.EndReason> ended) {}
+  record Observer(
+      LongConsumer replayed, Consumer<String> diverged, Consumer<LogEntry.EndReason> ended) {}
 
   private record Arrived(long lsn, LogEntry entry) {}
 
+  /** Has no entry. */
   private static final Arrived STOP = new Arrived(-1, null);
 
   private final VirtualMachine machine;
@@ -38,17 +42,19 @@ final class LogFollower {
   private final OutputQueue unreleased = new OutputQueue();
   private final UnstableWrites unstable = new UnstableWrites();
   private long storedNext;
-  private volatile long bytes;
+  private final LongAdder bytes = new LongAdder();
   private volatile long stableNext;
   private volatile long readingTicks;
   private volatile long readingNanos = System.nanoTime();
 
   /**
-   * Follows from where the machine will stand when {@link #begin} is called; entries may arrive before.
+   * Follows from where the machine will stand when {@link #begin} is called; entries may arrive
+   * before.
    *
    * @param startLsn first entry to come
    */
-  LogFollower(VirtualMachine machine, OutputRelay relay, long startLsn, LogFile file, Observer observer) {
+  LogFollower(
+      VirtualMachine machine, OutputRelay relay, long startLsn, LogFile file, Observer observer) {
     this.machine = machine;
     this.relay = relay;
     this.replayer = new Replayer(machine, startLsn);
@@ -85,20 +91,23 @@ final class LogFollower {
    */
   long append(Message.LogBatch batch) throws IOException, DamagedLog {
     file.write(batch.entries(), batch.entries().length, batch.next() - 1);
-    bytes += batch.entries().length;
+    bytes.add(batch.entries().length);
     decoder.feed(batch.entries(), 0, batch.entries().length);
     while (true) {
       switch (decoder.next()) {
         case DecodeResult.Header header -> {
           if (header.header().firstLsn() != storedNext) {
-            throw new DamagedLog("it begins at lsn %d instead of %d".formatted(header.header().firstLsn(), storedNext));
+            throw new DamagedLog(
+                "it begins at lsn %d instead of %d"
+                    .formatted(header.header().firstLsn(), storedNext));
           }
         }
         case DecodeResult.Decoded decoded -> arrived(decoded);
         case DecodeResult.Damaged damaged -> throw new DamagedLog(damaged.damage().toString());
         case DecodeResult.NeedMore needMore -> {
           if (storedNext != batch.next() || decoder.pendingBytes() != 0) {
-            throw new DamagedLog("a batch ends at lsn %d instead of %d".formatted(storedNext, batch.next()));
+            throw new DamagedLog(
+                "a batch ends at lsn %d instead of %d".formatted(storedNext, batch.next()));
           }
           return storedNext;
         }
@@ -129,7 +138,7 @@ final class LogFollower {
     try {
       while (true) {
         Arrived next = arrived.take();
-        if (next == STOP) {
+        if (next.entry() == null) {
           return;
         }
         if (!replay(next)) {
@@ -151,7 +160,8 @@ final class LogFollower {
       return false;
     }
     switch (next.entry()) {
-      case LogEntry.InputEntry(long point, Input.BlockCompletion completion) -> unstable.completed(completion, next.lsn());
+      case LogEntry.InputEntry(long point, Input.BlockCompletion completion) ->
+          unstable.completed(completion, next.lsn());
       case LogEntry.InputEntry e -> {}
       case LogEntry.OutputMark e -> unreleased.mark(next.lsn());
       case LogEntry.End e -> observer.ended().accept(e.reason());
@@ -174,7 +184,10 @@ final class LogFollower {
     arrived.add(STOP);
   }
 
-  /** Outputs with marks before {@code releasedNext} have left, writes completed before {@code durableNext} are stable. From any thread. */
+  /**
+   * Outputs with marks before {@code releasedNext} have left, writes completed before {@code
+   * durableNext} are stable. From any thread.
+   */
   void trim(long releasedNext, long durableNext) {
     unreleased.takeTo(releasedNext);
     stableNext = Math.max(stableNext, durableNext);
@@ -193,12 +206,14 @@ final class LogFollower {
 
   /** After {@link #run}: what the guest's clock should show now. */
   long ticksNow() {
-    return Math.max(machine.ticks(), readingTicks + (System.nanoTime() - readingNanos) / HostClock.NANOS_PER_TICK);
+    return Math.max(
+        machine.ticks(),
+        readingTicks + (System.nanoTime() - readingNanos) / HostClock.NANOS_PER_TICK);
   }
 
   /** Bytes received. */
   long bytes() {
-    return bytes;
+    return bytes.sum();
   }
 
   /** Closes the file. */

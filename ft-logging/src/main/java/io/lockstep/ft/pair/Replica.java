@@ -29,8 +29,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One side of a pair, in production: feeds the protocol with what happens and does what it says. The protocol runs on the transport's thread; the machine has its own,
- * whether it is live or replayed.
+ * One side of a pair, in production: feeds the protocol with what happens and does what it says.
+ * The protocol runs on the transport's thread; the machine has its own, whether it is live or
+ * replayed.
  */
 public final class Replica implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
@@ -46,7 +47,10 @@ public final class Replica implements AutoCloseable {
    * @param tls certificates; empty for plaintext on loopback
    */
   public record Setup(
-      PairConfig pair, InetSocketAddress listen, Optional<InetSocketAddress> peer, Optional<SSLContext> tls) {}
+      PairConfig pair,
+      InetSocketAddress listen,
+      Optional<InetSocketAddress> peer,
+      Optional<SSLContext> tls) {}
 
   private final Setup setup;
   private final ReplicaHost host;
@@ -104,9 +108,11 @@ public final class Replica implements AutoCloseable {
   /**
    * Joins a primary as its secondary.
    *
-   * @throws IOException if nobody can listen at the address (it is needed when this side becomes the primary)
+   * @throws IOException if nobody can listen at the address (it is needed when this side becomes
+   *     the primary)
    */
-  public static Replica join(Setup setup, ReplicaHost host, Epochs epochs, LogFile.Factory logs) throws IOException {
+  public static Replica join(Setup setup, ReplicaHost host, Epochs epochs, LogFile.Factory logs)
+      throws IOException {
     Replica replica = new Replica(setup, host, epochs, logs);
     replica.listening = replica.transport.listen(setup.listen());
     replica.begin(replica.pair.join(System.nanoTime()));
@@ -130,7 +136,10 @@ public final class Replica implements AutoCloseable {
   /** What it is doing. From any thread. */
   public ReplicaStatus status() {
     return new ReplicaStatus(
-        StatusView.of(state), live.held(), live.heldBytes(), live.logBytes() + following.logBytes());
+        StatusView.of(state),
+        live.held(),
+        live.heldBytes(),
+        live.logBytes() + following.logBytes());
   }
 
   /** Asks for an exchange of the roles. */
@@ -176,7 +185,9 @@ public final class Replica implements AutoCloseable {
       epochs
           .newest()
           .thenAccept(
-              newest -> newest.ifPresent(o -> post(new Event.EpochSeen(o.epoch(), o.replica(), o.kind()))));
+              newest ->
+                  newest.ifPresent(
+                      o -> post(new Event.EpochSeen(o.epoch(), o.replica(), o.kind()))));
     }
   }
 
@@ -193,7 +204,11 @@ public final class Replica implements AutoCloseable {
         Pair.Step step = pair.step(state, System.nanoTime(), next);
         state = step.state();
         if (before.getClass() != state.role().getClass()) {
-          LOG.info("{} -> {} on {}", before.getClass().getSimpleName(), state.role().getClass().getSimpleName(), brief(next));
+          LOG.info(
+              "{} -> {} on {}",
+              before.getClass().getSimpleName(),
+              state.role().getClass().getSimpleName(),
+              brief(next));
         }
         carryOut(step.effects());
       }
@@ -203,7 +218,9 @@ public final class Replica implements AutoCloseable {
   }
 
   private static String brief(Event event) {
-    return event instanceof Event.Received r ? r.message().getClass().getSimpleName() : event.toString();
+    return event instanceof Event.Received r
+        ? r.message().getClass().getSimpleName()
+        : event.toString();
   }
 
   // ---- Effects ----
@@ -266,12 +283,16 @@ public final class Replica implements AutoCloseable {
     try {
       int colon = address.lastIndexOf(':');
       InetSocketAddress there =
-          new InetSocketAddress(address.substring(0, Math.max(0, colon)), Integer.parseInt(address.substring(colon + 1)));
+          new InetSocketAddress(
+              address.substring(0, Math.max(0, colon)),
+              Integer.parseInt(address.substring(colon + 1)));
       if (colon > 0 && !there.isUnresolved() && !there.getAddress().isAnyLocalAddress()) {
         peer = there;
       }
     } catch (IllegalArgumentException e) {
-      LOG.warn("The other side says that it listens at '{}', which is no address", address.replaceAll("[^ -~]", "?"));
+      LOG.warn(
+          "The other side says that it listens at '{}', which is no address",
+          address.replaceAll("[^ -~]", "?"));
     }
   }
 
@@ -305,7 +326,8 @@ public final class Replica implements AutoCloseable {
     public void received(long conn, Message message) {
       if (message instanceof Message.Hello hello) {
         if (state.role() instanceof Role.Secondary && !(state.role() instanceof Role.GoingLive)) {
-          transport.send(conn, new Message.Refused("This replica is a secondary itself: join the primary."));
+          transport.send(
+              conn, new Message.Refused("This replica is a secondary itself: join the primary."));
           transport.close(conn);
           return;
         }

@@ -27,12 +27,15 @@ public interface ReplicaHost {
   NewMachine makeMachine(byte[] description, OutputRelay relay) throws IOException;
 
   /**
-   * Opens disks and network under an epoch that this replica has won. When it returns, older owners can do no more harm.
+   * Opens disks and network under an epoch that this replica has won. When it returns, older owners
+   * can do no more harm.
    *
-   * @param rewrite completed disk writes that the shared storage may have lost; they are done before any other request, and need not be answered
+   * @param rewrite completed disk writes that the shared storage may have lost; they are done
+   *     before any other request, and need not be answered
    * @throws IOException with a sentence for the user
    */
-  LiveDevices openDevices(Epoch epoch, InputPort inputs, List<Output.BlockRequest> rewrite) throws IOException;
+  LiveDevices openDevices(Epoch epoch, InputPort inputs, List<Output.BlockRequest> rewrite)
+      throws IOException;
 
   /** A line for the operator. */
   void notice(String text);

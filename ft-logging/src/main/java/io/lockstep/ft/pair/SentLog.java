@@ -8,8 +8,9 @@ import java.util.ArrayDeque;
 import java.util.Iterator;
 
 /**
- * The journal of a machine that has a secondary: encoded entries, kept until the secondary has acknowledged them, so that they can be sent again on another connection.
- * Bounded: when the secondary is too far behind, the vCPU waits.
+ * The journal of a machine that has a secondary: encoded entries, kept until the secondary has
+ * acknowledged them, so that they can be sent again on another connection. Bounded: when the
+ * secondary is too far behind, the vCPU waits.
  */
 final class SentLog implements InputJournal {
   /** Bytes in one message, about. */
@@ -81,7 +82,10 @@ final class SentLog implements InputJournal {
     return total;
   }
 
-  /** As many of the entries from {@code from} on as fit into one message, but none from {@code to} on. */
+  /**
+   * As many of the entries from {@code from} on as fit into one message, but none from {@code to}
+   * on.
+   */
   synchronized Batch batch(long from, long to) {
     Iterator<byte[]> i = frames.iterator();
     for (long lsn = first; lsn < from; lsn++) {

@@ -5,7 +5,8 @@ package io.lockstep.ft.protocol;
  *
  * @param role class of the role
  * @param epoch owned or followed, 0 for none
- * @param lagNanos how long ago the oldest entry was written that the secondary has not replayed; known to the primary only
+ * @param lagNanos how long ago the oldest entry was written that the secondary has not replayed;
+ *     known to the primary only
  * @param lagEntries how many entries the secondary has not replayed
  * @param throttle share of the time that the vCPU stands still
  * @param logNext end of the log
@@ -32,8 +33,10 @@ public record StatusView(
       case Role.HandingOver s -> logging(s, s.window(), s.peer().isUp());
       case Role.Joining s -> plain(s, 0);
       case Role.Receiving s -> plain(s, s.epoch().number());
-      case Role.Following s -> following(s, s.epoch(), s.storedNext(), s.replayedNext(), s.eligible());
-      case Role.ClaimingTakeover s -> following(s, s.epoch(), s.storedNext(), s.replayedNext(), false);
+      case Role.Following s ->
+          following(s, s.epoch(), s.storedNext(), s.replayedNext(), s.eligible());
+      case Role.ClaimingTakeover s ->
+          following(s, s.epoch(), s.storedNext(), s.replayedNext(), false);
       case Role.GoingLive s -> following(s, s.epoch(), s.storedNext(), s.replayedNext(), false);
       case Role.Stopped s -> plain(s, 0);
     };
@@ -54,7 +57,9 @@ public record StatusView(
         isProtected);
   }
 
-  private static StatusView following(Role role, Epoch epoch, long stored, long replayed, boolean eligible) {
-    return new StatusView(role.getClass(), epoch.number(), 0, stored - replayed, 0, stored, eligible);
+  private static StatusView following(
+      Role role, Epoch epoch, long stored, long replayed, boolean eligible) {
+    return new StatusView(
+        role.getClass(), epoch.number(), 0, stored - replayed, 0, stored, eligible);
   }
 }

@@ -38,11 +38,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Connections between replicas. Everything (reading, the listener, timers that the caller adds to {@link #loop}, writing) happens on one thread, so that a message is
- * handled where it was read and an answer leaves without a change of thread.
+ * Connections between replicas. Everything (reading, the listener, timers that the caller adds to
+ * {@link #loop}, writing) happens on one thread, so that a message is handled where it was read and
+ * an answer leaves without a change of thread.
  *
- * <p>On the wire a message is its length (4 bytes, big-endian, at most {@link MessageCodec#MESSAGE_MAX}) and its bytes. Without TLS only loopback addresses are
- * served and connected to.
+ * <p>On the wire a message is its length (4 bytes, big-endian, at most {@link
+ * MessageCodec#MESSAGE_MAX}) and its bytes. Without TLS only loopback addresses are served and
+ * connected to.
  */
 public final class PairTransport implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PairTransport.class);
@@ -106,7 +108,9 @@ public final class PairTransport implements AutoCloseable {
             .channel(NioServerSocketChannel.class)
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
-            .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(WRITE_LOW, WRITE_HIGH))
+            .childOption(
+                ChannelOption.WRITE_BUFFER_WATER_MARK,
+                new WriteBufferWaterMark(WRITE_LOW, WRITE_HIGH))
             .childHandler(new Setup(false, address))
             .bind(address)
             .awaitUninterruptibly();
@@ -132,13 +136,16 @@ public final class PairTransport implements AutoCloseable {
         .channel(NioSocketChannel.class)
         .option(ChannelOption.TCP_NODELAY, true)
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_MILLIS)
-        .option(ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(WRITE_LOW, WRITE_HIGH))
+        .option(
+            ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(WRITE_LOW, WRITE_HIGH))
         .handler(new Setup(true, address))
         .connect(address)
         .addListener(
             done -> {
               if (!done.isSuccess()) {
-                boolean refused = done.cause() instanceof ConnectException e && !(e instanceof io.netty.channel.ConnectTimeoutException);
+                boolean refused =
+                    done.cause() instanceof ConnectException e
+                        && !(e instanceof io.netty.channel.ConnectTimeoutException);
                 LOG.debug("Cannot connect to {}: {}", address, done.cause().getMessage());
                 listener.connectFailed(refused);
               }
@@ -147,7 +154,8 @@ public final class PairTransport implements AutoCloseable {
 
   private void requireLoopbackOrTls(InetSocketAddress address) throws IOException {
     if (address.isUnresolved()) {
-      throw new IOException("The host name '%s' cannot be resolved.".formatted(address.getHostString()));
+      throw new IOException(
+          "The host name '%s' cannot be resolved.".formatted(address.getHostString()));
     }
     if (tls.isEmpty() && !address.getAddress().isLoopbackAddress()) {
       throw new IOException(
@@ -162,7 +170,8 @@ public final class PairTransport implements AutoCloseable {
     if (channel != null) {
       byte[] bytes = MessageCodec.encode(message);
       ByteBuf length = channel.alloc().ioBuffer(LENGTH_BYTES).writeInt(bytes.length);
-      channel.writeAndFlush(Unpooled.wrappedBuffer(length, Unpooled.wrappedBuffer(bytes)), channel.voidPromise());
+      channel.writeAndFlush(
+          Unpooled.wrappedBuffer(length, Unpooled.wrappedBuffer(bytes)), channel.voidPromise());
     }
   }
 
@@ -206,19 +215,27 @@ public final class PairTransport implements AutoCloseable {
     @Override
     protected void initChannel(SocketChannel channel) {
       if (!client && channels.size() >= CONNECTIONS_MAX) {
-        LOG.warn("A connection from {} was refused: there are {} already", channel.remoteAddress(), CONNECTIONS_MAX);
+        LOG.warn(
+            "A connection from {} was refused: there are {} already",
+            channel.remoteAddress(),
+            CONNECTIONS_MAX);
         channel.close();
         return;
       }
       tls.ifPresent(context -> channel.pipeline().addLast(handler(context)));
       channel
           .pipeline()
-          .addLast(new LengthFieldBasedFrameDecoder(MessageCodec.MESSAGE_MAX, 0, LENGTH_BYTES, 0, LENGTH_BYTES))
+          .addLast(
+              new LengthFieldBasedFrameDecoder(
+                  MessageCodec.MESSAGE_MAX, 0, LENGTH_BYTES, 0, LENGTH_BYTES))
           .addLast(new Endpoint(client));
     }
 
     private SslHandler handler(SSLContext context) {
-      SSLEngine engine = client ? context.createSSLEngine(address.getHostString(), address.getPort()) : context.createSSLEngine();
+      SSLEngine engine =
+          client
+              ? context.createSSLEngine(address.getHostString(), address.getPort())
+              : context.createSSLEngine();
       engine.setUseClientMode(client);
       SSLParameters parameters = engine.getSSLParameters();
       parameters.setProtocols(new String[] {"TLSv1.3"});
@@ -252,7 +269,10 @@ public final class PairTransport implements AutoCloseable {
         if (handshake.isSuccess()) {
           up(context);
         } else {
-          LOG.warn("No TLS with {}: {}", context.channel().remoteAddress(), handshake.cause().getMessage());
+          LOG.warn(
+              "No TLS with {}: {}",
+              context.channel().remoteAddress(),
+              handshake.cause().getMessage());
           fail();
           context.close();
         }
@@ -282,7 +302,10 @@ public final class PairTransport implements AutoCloseable {
       try {
         message = MessageCodec.decode(bytes);
       } catch (MessageCodec.BadMessage e) {
-        LOG.warn("{} sent nonsense and is cut off: {}", context.channel().remoteAddress(), e.getMessage());
+        LOG.warn(
+            "{} sent nonsense and is cut off: {}",
+            context.channel().remoteAddress(),
+            e.getMessage());
         context.close();
         return;
       }
@@ -301,8 +324,10 @@ public final class PairTransport implements AutoCloseable {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-      // A reset, a broken TLS record, a frame that is too long: the connection is of no use any more.
-      LOG.debug("Connection {} with {}: {}", conn, context.channel().remoteAddress(), cause.toString());
+      // A reset, a broken TLS record, a frame that is too long: the connection is of no use any
+      // more.
+      LOG.debug(
+          "Connection {} with {}: {}", conn, context.channel().remoteAddress(), cause.toString());
       context.close();
     }
   }

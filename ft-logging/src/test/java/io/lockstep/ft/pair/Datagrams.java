@@ -18,8 +18,14 @@ final class Datagrams {
   static byte[] request(String text) {
     byte[] data = text.getBytes(StandardCharsets.US_ASCII);
     ByteBuffer f = ByteBuffer.allocate(HEADERS + data.length);
-    f.put(new byte[] {0x52, 0x54, 0, 0x12, 0x34, 0x56}).put(new byte[] {2, 0, 0, 0, 0, 2}).putShort((short) 0x0800);
-    f.putShort((short) 0x4500).putShort((short) (IP + UDP + data.length)).putInt(0).put((byte) 64).put((byte) 17);
+    f.put(new byte[] {0x52, 0x54, 0, 0x12, 0x34, 0x56})
+        .put(new byte[] {2, 0, 0, 0, 0, 2})
+        .putShort((short) 0x0800);
+    f.putShort((short) 0x4500)
+        .putShort((short) (IP + UDP + data.length))
+        .putInt(0)
+        .put((byte) 64)
+        .put((byte) 17);
     f.putShort((short) 0).putInt(0x0a000202).putInt(0x0a00020f);
     int sum = 0;
     for (int at = ETHERNET; at < ETHERNET + IP; at += 2) {
@@ -27,12 +33,16 @@ final class Datagrams {
     }
     f.putShort(ETHERNET + 10, (short) ~((sum & 0xffff) + (sum >>> 16)));
     // A UDP checksum of 0 stands for none.
-    f.putShort((short) OWN_PORT).putShort((short) SmallGuest.PORT).putShort((short) (UDP + data.length)).putShort((short) 0);
+    f.putShort((short) OWN_PORT)
+        .putShort((short) SmallGuest.PORT)
+        .putShort((short) (UDP + data.length))
+        .putShort((short) 0);
     return f.put(data).array();
   }
 
   static Optional<String> reply(byte[] frame) {
-    boolean udp = frame.length > HEADERS && frame[12] == 8 && frame[13] == 0 && frame[ETHERNET + 9] == 17;
+    boolean udp =
+        frame.length > HEADERS && frame[12] == 8 && frame[13] == 0 && frame[ETHERNET + 9] == 17;
     if (!udp) {
       return Optional.empty();
     }

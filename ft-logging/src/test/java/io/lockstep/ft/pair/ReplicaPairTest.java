@@ -51,7 +51,14 @@ class ReplicaPairTest {
     Machine machine = new Machine(SharedWorld.CONFIG, relay);
     machine.boot(KernelLoader.Images.of(SmallGuest.elf(), new byte[0]), "beat_ms=50 dirty_kb=2000");
     return Replica.start(
-        setup(Optional.empty()), host, world, id -> LogFile.NONE, machine, relay, ClockMode.HOST, Epoch.NONE);
+        setup(Optional.empty()),
+        host,
+        world,
+        id -> LogFile.NONE,
+        machine,
+        relay,
+        ClockMode.HOST,
+        Epoch.NONE);
   }
 
   private Replica join(SharedWorld.Host host, Replica primary) throws Exception {

@@ -46,7 +46,9 @@ final class SharedWorld implements Epochs, AutoCloseable {
           ClockMode.HOST,
           Firmware.BUILT_IN,
           0,
-          List.of(new VirtioSlot.Block((2 << 20) / SECTOR, false, "small"), new VirtioSlot.Net(MAC, false)));
+          List.of(
+              new VirtioSlot.Block((2 << 20) / SECTOR, false, "small"),
+              new VirtioSlot.Net(MAC, false)));
 
   private final TreeMap<Epoch, Owner> epochs = new TreeMap<>();
   private final byte[] disk = new byte[2 << 20];
@@ -61,7 +63,9 @@ final class SharedWorld implements Epochs, AutoCloseable {
     return CompletableFuture.supplyAsync(
         () -> {
           Owner now = epochs.computeIfAbsent(epoch, e -> new Owner(e, self, kind));
-          return now.replica().equals(self) ? new ClaimResult.Won() : new ClaimResult.Lost(now.replica(), now.kind());
+          return now.replica().equals(self)
+              ? new ClaimResult.Won()
+              : new ClaimResult.Lost(now.replica(), now.kind());
         },
         storage);
   }
@@ -69,7 +73,8 @@ final class SharedWorld implements Epochs, AutoCloseable {
   @Override
   public CompletableFuture<Optional<Owner>> newest() {
     return CompletableFuture.supplyAsync(
-        () -> epochs.isEmpty() ? Optional.empty() : Optional.of(epochs.lastEntry().getValue()), storage);
+        () -> epochs.isEmpty() ? Optional.empty() : Optional.of(epochs.lastEntry().getValue()),
+        storage);
   }
 
   /** The guest's answer to a request, which is repeated until there is one. */
@@ -88,7 +93,8 @@ final class SharedWorld implements Epochs, AutoCloseable {
 
   private synchronized void deliver(byte[] frame) {
     owner.offer(
-        new Input.PacketArrival(NET, ByteBuffer.allocate(VNET_HEADER + frame.length).put(VNET_HEADER, frame).array()));
+        new Input.PacketArrival(
+            NET, ByteBuffer.allocate(VNET_HEADER + frame.length).put(VNET_HEADER, frame).array()));
   }
 
   /** One side's view. */
@@ -118,7 +124,8 @@ final class SharedWorld implements Epochs, AutoCloseable {
     }
 
     @Override
-    public LiveDevices openDevices(Epoch epoch, InputPort inputs, List<Output.BlockRequest> rewrite) {
+    public LiveDevices openDevices(
+        Epoch epoch, InputPort inputs, List<Output.BlockRequest> rewrite) {
       rewrite.forEach(w -> carryOut(w));
       synchronized (SharedWorld.this) {
         networkEpoch = epoch;
@@ -168,11 +175,13 @@ final class SharedWorld implements Epochs, AutoCloseable {
 
     private void emit(Output output) {
       switch (output) {
-        case Output.ConsoleBytes o -> console.append(new String(o.data(), StandardCharsets.US_ASCII));
+        case Output.ConsoleBytes o ->
+            console.append(new String(o.data(), StandardCharsets.US_ASCII));
         case Output.PacketSent o -> {
           synchronized (SharedWorld.this) {
             if (epoch.equals(networkEpoch)) {
-              Datagrams.reply(Arrays.copyOfRange(o.frame(), VNET_HEADER, o.frame().length)).ifPresent(replies::add);
+              Datagrams.reply(Arrays.copyOfRange(o.frame(), VNET_HEADER, o.frame().length))
+                  .ifPresent(replies::add);
             }
           }
         }
@@ -181,7 +190,8 @@ final class SharedWorld implements Epochs, AutoCloseable {
             storage.execute(
                 () ->
                     inputs.offer(
-                        new Input.BlockCompletion(DISK, o.requestId(), Input.BlockStatus.OK, carryOut(o))));
+                        new Input.BlockCompletion(
+                            DISK, o.requestId(), Input.BlockStatus.OK, carryOut(o))));
           }
         }
         case Output.EntropyRequest o -> throw new AssertionError(o);
