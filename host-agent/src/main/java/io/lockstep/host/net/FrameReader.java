@@ -22,6 +22,7 @@ final class FrameReader {
   private static final int READS_PER_TURN = 8;
 
   private final int controlMax;
+  private boolean unfinished;
   private byte[] bytes = new byte[INITIAL];
   private ByteBuffer buffer = ByteBuffer.wrap(bytes);
 
@@ -35,6 +36,7 @@ final class FrameReader {
    * @return false at the end of the stream or when the consumer said to stop
    */
   boolean read(ByteStream stream, Consumer consumer) throws IOException {
+    unfinished = false;
     for (int i = 0; i < READS_PER_TURN; i++) {
       int count = stream.read(buffer);
       if (count < 0) {
@@ -53,7 +55,16 @@ final class FrameReader {
         return true;
       }
     }
+    unfinished = true;
     return true;
+  }
+
+  /**
+   * True if the last {@link #read} ended because of its limit. What a decrypting stream holds then is not seen by a
+   * selector, so the caller comes back by itself.
+   */
+  boolean isUnfinished() {
+    return unfinished;
   }
 
   private boolean cut(Consumer consumer) throws IOException {

@@ -26,6 +26,7 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
       L2Switch l2,
       Optional<SSLContext> tls,
       Supplier<String> status,
+      byte[] scratch,
       Consumer<StreamPort> closed) {}
 
   static final int QUEUE_LIMIT = 4 << 20;
@@ -34,10 +35,13 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
   private static final Logger LOG = LoggerFactory.getLogger(StreamPort.class);
   private static final int TLS_HANDSHAKE_RECORD = 0x16;
 
-  /** A plain peer that has nothing to say yet becomes a port after this time. */
-  private static final long SILENCE = 200_000_000L;
+  /**
+   * A plain peer that has nothing to say yet becomes a port after this time, so that a guest that only listens is
+   * reached too. A Lockstep VM that was slow to say hello may still do so.
+   */
+  private static final long SILENCE = 500_000_000L;
 
-  /** A peer that must use TLS and doesn't get through its handshake is dropped after this time. */
+  /** A peer that isn't through its TLS handshake after this time is dropped. */
   private static final long HANDSHAKE_TIME = 10_000_000_000L;
 
   private enum Stage {
@@ -59,7 +63,6 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
   private final FrameReader reader = new FrameReader(ControlMessage.REQUEST_MAX);
   private final Frame inFrame = new Frame();
   private final Frame workFrame = new Frame();
-  private final byte[] scratch = new byte[Frame.MAX_LENGTH];
   private final Consumer<Frame> enqueue = this::enqueue;
   private final FrameReader.Consumer incoming = new Incoming();
   private final Timer silence;
@@ -83,7 +86,7 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
 
   void start() throws IOException {
     key = context.loop.register(channel, SelectionKey.OP_READ, this);
-    silence.at(context.loop.now() + (local ? SILENCE : HANDSHAKE_TIME));
+    silence.at(context.loop.now() + (local && context.tls.isEmpty() ? SILENCE : HANDSHAKE_TIME));
   }
 
   @Override
@@ -119,6 +122,9 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
     }
     if (stream instanceof TlsStream) {
       flush();
+      if (reader.isUnfinished()) {
+        context.loop.execute(this::resume);
+      }
     }
   }
 
@@ -176,9 +182,12 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
   }
 
   private void onSilence() {
-    if (!local && stage == Stage.NEW || stage == Stage.UNKNOWN && stream instanceof TlsStream) {
+    if (stage != Stage.NEW && stage != Stage.UNKNOWN) {
+      return;
+    }
+    if (stream instanceof TlsStream || !local) {
       close("the peer did not finish its TLS handshake in time");
-    } else if (stage == Stage.NEW || stage == Stage.UNKNOWN) {
+    } else {
       becomePlain();
     }
   }
@@ -237,9 +246,12 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
   }
 
   private void onHello(ControlMessage.Hello h) {
-    if (stage != Stage.UNKNOWN || attachment != null) {
+    if (stage != Stage.UNKNOWN) {
       refuse(ClaimAnswer.MALFORMED, 0);
       return;
+    }
+    if (attachment != null) {
+      attachment.detach(); // it was taken for a plain peer that is silent
     }
     attachment = context.l2.attach(this);
     if (attachment == null) {
@@ -278,7 +290,7 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
   }
 
   private void onStatusRequest() {
-    if (stage == Stage.UNKNOWN && attachment == null) {
+    if (stage == Stage.UNKNOWN) {
       queue.addRaw(ControlMessage.encode(new ControlMessage.Status(context.status.get())));
       closeWhenFlushed = true;
       scheduleFlush();
@@ -309,7 +321,7 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
       return;
     }
     int takes = stage == Stage.VM ? abilities : Offload.NONE;
-    if (!Offload.adapt(frame, takes, scratch, workFrame, enqueue)) {
+    if (!Offload.adapt(frame, takes, context.scratch, workFrame, enqueue)) {
       counters.droppedMalformed++;
     }
   }

@@ -78,6 +78,7 @@ public final class SwitchClient implements NetworkLink {
   // Guards all below: packets are sent from the caller's thread.
   private final Object lock = new Object();
   private OutQueue queue = new OutQueue(QUEUE_LIMIT);
+  private Incoming incoming = new Incoming();
   private FrameReader reader = new FrameReader(ControlMessage.REPLY_MAX);
   private Stage stage = Stage.IDLE;
   private SocketChannel channel;
@@ -88,6 +89,7 @@ public final class SwitchClient implements NetworkLink {
   private int abilities;
   private long backoff = BACKOFF_MIN;
   private CompletableFuture<ClaimAnswer> claim = new CompletableFuture<>();
+  private boolean owner;
   private boolean ownLoop;
 
   private SwitchClient(Config config, Listener listener, EventLoop loop, boolean ownLoop) {
@@ -151,10 +153,10 @@ public final class SwitchClient implements NetworkLink {
     }
   }
 
-  /** True while packets get through. */
+  /** True while the switch has confirmed that this port owns its address. */
   public boolean isUp() {
     synchronized (lock) {
-      return stage == Stage.CONNECTED && primary;
+      return stage == Stage.CONNECTED && owner;
     }
   }
 
@@ -223,6 +225,8 @@ public final class SwitchClient implements NetworkLink {
     stage = Stage.CONNECTED;
     queue = new OutQueue(QUEUE_LIMIT);
     reader = new FrameReader(ControlMessage.REPLY_MAX);
+    incoming = new Incoming();
+    owner = false;
     stream =
         config.tls().isPresent()
             ? new TlsStream(
@@ -275,25 +279,34 @@ public final class SwitchClient implements NetworkLink {
 
   private void onReadable() {
     FrameReader from;
+    Incoming consumer;
     ByteStream source;
     synchronized (lock) {
       if (stage != Stage.CONNECTED) {
         return;
       }
       from = reader;
+      consumer = incoming;
       source = config.tls().isPresent() ? new Locked(stream) : stream;
     }
     try {
       // Not under the lock: the receiver may wait for a thread that wants to send.
-      if (!from.read(source, new Incoming())) {
+      if (!from.read(source, consumer)) {
         lost("the switch closed the connection");
       } else if (config.tls().isPresent()) {
-        synchronized (lock) {
-          flush();
-        }
+        resumeTls(from.isUnfinished());
       }
     } catch (IOException e) {
       lost(e.getMessage() == null ? e.toString() : e.getMessage());
+    }
+  }
+
+  private void resumeTls(boolean unfinished) {
+    synchronized (lock) {
+      flush();
+    }
+    if (unfinished) {
+      loop.execute(this::onReadable);
     }
   }
 
@@ -326,9 +339,12 @@ public final class SwitchClient implements NetworkLink {
   }
 
   private final class Incoming implements FrameReader.Consumer {
+    private boolean answered;
+
     @Override
     public boolean frame(byte[] data, int offset, int length) {
-      if (length >= Frame.VNET_HEADER) {
+      // Before the answer to our hello, frames are those that any silent peer gets.
+      if (answered && length >= Frame.VNET_HEADER) {
         listener.packet(data, offset, length);
       }
       return true;
@@ -336,6 +352,7 @@ public final class SwitchClient implements NetworkLink {
 
     @Override
     public boolean control(byte[] data, int offset, int length) {
+      answered = true;
       if (ControlMessage.decode(data, offset, length).orElse(null)
           instanceof ControlMessage.Answer a) {
         onAnswer(a);
@@ -352,6 +369,7 @@ public final class SwitchClient implements NetworkLink {
       if (!a.answer().isRefusal()) {
         backoff = BACKOFF_MIN;
       }
+      owner = a.answer() == ClaimAnswer.OWNER;
       waiting = claim;
       over = isFinal(a.answer());
       if (over) {

@@ -25,7 +25,8 @@ final class TlsStream implements ByteStream {
    * @param alreadyRead cipher text that was taken from the channel before, ready to be read
    * @param resume called on any thread when the stream is to be read and written again
    */
-  TlsStream(SocketChannel channel, SSLEngine engine, ByteBuffer alreadyRead, Runnable resume) {
+  TlsStream(SocketChannel channel, SSLEngine engine, ByteBuffer alreadyRead, Runnable resume)
+      throws IOException {
     this.channel = channel;
     this.engine = engine;
     this.resume = resume;
@@ -33,6 +34,7 @@ final class TlsStream implements ByteStream {
     this.plain = ByteBuffer.allocate(engine.getSession().getApplicationBufferSize()).limit(0);
     this.cipherIn = ByteBuffer.allocate(packet * 4 + alreadyRead.remaining()).put(alreadyRead);
     this.cipherOut = ByteBuffer.allocateDirect(packet * 4).limit(0);
+    engine.beginHandshake();
   }
 
   @Override
@@ -59,10 +61,13 @@ final class TlsStream implements ByteStream {
 
   @Override
   public boolean write(ByteBuffer source) throws IOException {
-    if (!advanceHandshake()) {
-      return !cipherOut.hasRemaining();
-    }
-    while (drainCipherOut() && source.hasRemaining()) {
+    while (true) {
+      if (!advanceHandshake()) {
+        return !cipherOut.hasRemaining();
+      }
+      if (!drainCipherOut() || !source.hasRemaining()) {
+        break;
+      }
       wrap(source);
     }
     return !source.hasRemaining() && !cipherOut.hasRemaining();

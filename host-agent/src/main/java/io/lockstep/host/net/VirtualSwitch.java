@@ -5,6 +5,7 @@ import io.lockstep.host.net.gateway.GatewayConfig;
 import io.lockstep.host.net.gateway.UserGateway;
 import io.lockstep.host.net.loop.EventLoop;
 import io.lockstep.host.net.loop.Timer;
+import io.lockstep.host.net.wire.Frame;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -95,8 +96,7 @@ public final class VirtualSwitch implements AutoCloseable {
   }
 
   private void open(Config config, Optional<SSLContext> tls) throws IOException {
-    StreamPort.Context context =
-        new StreamPort.Context(loop, l2, tls, this::statusOnLoop, port -> {});
+    StreamPort.Context context = new StreamPort.Context(loop, l2, tls, this::statusOnLoop, new byte[Frame.MAX_LENGTH], port -> {});
     for (SwitchAddress wanted : config.listen()) {
       StreamListener listener = StreamListener.bind(wanted, context, config.limits().ports());
       listeners.add(listener);
