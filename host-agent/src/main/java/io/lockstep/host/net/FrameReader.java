@@ -60,8 +60,8 @@ final class FrameReader {
   }
 
   /**
-   * True if the last {@link #read} ended because of its limit. What a decrypting stream holds then is not seen by a
-   * selector, so the caller comes back by itself.
+   * True if the last {@link #read} ended because of its limit. What a decrypting stream holds then
+   * is not seen by a selector, so the caller comes back by itself.
    */
   boolean isUnfinished() {
     return unfinished;

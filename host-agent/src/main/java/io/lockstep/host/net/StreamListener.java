@@ -38,7 +38,12 @@ final class StreamListener implements EventLoop.Handler, AutoCloseable {
     this.portsMax = portsMax;
     this.context =
         new StreamPort.Context(
-            context.loop(), context.l2(), context.tls(), context.status(), context.scratch(), ports::remove);
+            context.loop(),
+            context.l2(),
+            context.tls(),
+            context.status(),
+            context.scratch(),
+            ports::remove);
   }
 
   /**

@@ -36,8 +36,8 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
   private static final int TLS_HANDSHAKE_RECORD = 0x16;
 
   /**
-   * A plain peer that has nothing to say yet becomes a port after this time, so that a guest that only listens is
-   * reached too. A Lockstep VM that was slow to say hello may still do so.
+   * A plain peer that has nothing to say yet becomes a port after this time, so that a guest that
+   * only listens is reached too. A Lockstep VM that was slow to say hello may still do so.
    */
   private static final long SILENCE = 500_000_000L;
 

@@ -96,7 +96,9 @@ public final class VirtualSwitch implements AutoCloseable {
   }
 
   private void open(Config config, Optional<SSLContext> tls) throws IOException {
-    StreamPort.Context context = new StreamPort.Context(loop, l2, tls, this::statusOnLoop, new byte[Frame.MAX_LENGTH], port -> {});
+    StreamPort.Context context =
+        new StreamPort.Context(
+            loop, l2, tls, this::statusOnLoop, new byte[Frame.MAX_LENGTH], port -> {});
     for (SwitchAddress wanted : config.listen()) {
       StreamListener listener = StreamListener.bind(wanted, context, config.limits().ports());
       listeners.add(listener);

@@ -64,7 +64,8 @@ class GatewayPacketTest {
     }
   }
 
-  private static byte[] ip(int protocol, int source, int destination, byte[] payload, int fragment) {
+  private static byte[] ip(
+      int protocol, int source, int destination, byte[] payload, int fragment) {
     byte[] b = new byte[34 + payload.length];
     EtherType.writeHeader(b, 0, UserGateway.MAC, MAC, EtherType.IPV4);
     Ipv4.writeHeader(b, 14, protocol, source, destination, 20 + payload.length, 77, fragment);
@@ -147,12 +148,31 @@ class GatewayPacketTest {
     byte[] answer = nextFrame(EtherType.IPV4);
     assertThat(answer[34]).isZero();
     assertThat(InternetChecksum.of(answer, 34, answer.length - 34)).isZero();
-    assertThat(Arrays.copyOfRange(answer, 38, answer.length)).isEqualTo(Arrays.copyOfRange(small, 4, small.length));
+    assertThat(Arrays.copyOfRange(answer, 38, answer.length))
+        .isEqualTo(Arrays.copyOfRange(small, 4, small.length));
 
     byte[] large = echo(3000);
-    guest.sendFrame(ip(Ipv4.ICMP, GUEST, UserGateway.GATEWAY, Arrays.copyOfRange(large, 1480, large.length), 185 | Ipv4.MORE_FRAGMENTS));
-    guest.sendFrame(ip(Ipv4.ICMP, GUEST, UserGateway.GATEWAY, Arrays.copyOfRange(large, 0, 1480), Ipv4.MORE_FRAGMENTS));
-    guest.sendFrame(ip(Ipv4.ICMP, GUEST, UserGateway.GATEWAY, Arrays.copyOfRange(large, 2960, large.length), 370));
+    guest.sendFrame(
+        ip(
+            Ipv4.ICMP,
+            GUEST,
+            UserGateway.GATEWAY,
+            Arrays.copyOfRange(large, 1480, large.length),
+            185 | Ipv4.MORE_FRAGMENTS));
+    guest.sendFrame(
+        ip(
+            Ipv4.ICMP,
+            GUEST,
+            UserGateway.GATEWAY,
+            Arrays.copyOfRange(large, 0, 1480),
+            Ipv4.MORE_FRAGMENTS));
+    guest.sendFrame(
+        ip(
+            Ipv4.ICMP,
+            GUEST,
+            UserGateway.GATEWAY,
+            Arrays.copyOfRange(large, 2960, large.length),
+            370));
     int got = 0;
     for (int i = 0; i < 3; i++) {
       byte[] b = nextFrame(EtherType.IPV4);
@@ -191,7 +211,8 @@ class GatewayPacketTest {
     List<Socket> clients = new ArrayList<>();
     guest.servers.put(7, port -> new GuestStack.Echo());
     for (int i = 0; i < 10; i++) {
-      clients.add(new Socket(InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort()));
+      clients.add(
+          new Socket(InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort()));
     }
     guest.keepFrames = false;
     for (long seed = 1; seed <= 40; seed++) {
@@ -249,7 +270,7 @@ class GatewayPacketTest {
     Bytes.put16(t, 0, random.nextBoolean() ? 7 : random.nextInt(65_536));
     Bytes.put16(t, 2, random.nextBoolean() ? 20_000 + random.nextInt(12) : random.nextInt(65_536));
     t[12] = (byte) (random.nextInt(16) << 4);
-    t[13] = (byte) (1 << random.nextInt(6) | 1 << random.nextInt(6));
+    t[13] = (byte) random.nextInt(64);
     int to = random.nextInt(3) == 0 ? random.nextInt() : UserGateway.GATEWAY;
     Bytes.put16(t, 16, 0);
     long sum = InternetChecksum.pseudoHeader(GUEST, to, Ipv4.TCP, t.length);
@@ -263,7 +284,8 @@ class GatewayPacketTest {
     Bytes.put16(u, 2, new int[] {53, 67, 7, random.nextInt(65_536)}[random.nextInt(4)]);
     Bytes.put16(u, 4, random.nextInt(4) == 0 ? random.nextInt(80) : u.length);
     Bytes.put16(u, 6, 0);
-    int to = new int[] {UserGateway.GATEWAY, UserGateway.DNS, -1, random.nextInt()}[random.nextInt(4)];
+    int to =
+        new int[] {UserGateway.GATEWAY, UserGateway.DNS, -1, random.nextInt()}[random.nextInt(4)];
     return ip(Ipv4.UDP, GUEST, to, u, 0);
   }
 }

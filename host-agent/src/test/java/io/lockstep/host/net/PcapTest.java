@@ -28,13 +28,21 @@ class PcapTest {
 
   private Path capture() throws Exception {
     Path file = dir.resolve("capture.pcap");
-    GatewayConfig gateway = GatewayConfig.of(Outbound.NONE, List.of(Forward.parse("tcp:0:10.0.2.15:7")));
-    try (VirtualSwitch network = VirtualSwitch.start(VirtualSwitch.Config.inProcess(gateway, Optional.of(file)));
-        GuestStack guest = new GuestStack("guest", 0x5254_0000_0001L, UserGateway.FIRST_GUEST, 0, true, 1)) {
+    GatewayConfig gateway =
+        GatewayConfig.of(Outbound.NONE, List.of(Forward.parse("tcp:0:10.0.2.15:7")));
+    try (VirtualSwitch network =
+            VirtualSwitch.start(VirtualSwitch.Config.inProcess(gateway, Optional.of(file)));
+        GuestStack guest =
+            new GuestStack("guest", 0x5254_0000_0001L, UserGateway.FIRST_GUEST, 0, true, 1)) {
       guest.link = network.connect("guest", Offload.ALL, guest);
       guest.servers.put(7, port -> new GuestStack.Echo());
-      guest.sendUdp(UserGateway.DNS, 5555, 53, new byte[] {1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 1, 0, 1});
-      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort())) {
+      guest.sendUdp(
+          UserGateway.DNS,
+          5555,
+          53,
+          new byte[] {1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 1, 0, 1});
+      try (Socket socket =
+          new Socket(InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort())) {
         byte[] sent = new byte[100_000];
         socket.getOutputStream().write(sent);
         assertThat(socket.getInputStream().readNBytes(sent.length)).isEqualTo(sent);
@@ -81,7 +89,8 @@ class PcapTest {
 
   private static boolean hasTshark() {
     try {
-      return new ProcessBuilder("tshark", "--version").redirectErrorStream(true).start().waitFor() >= 0;
+      return new ProcessBuilder("tshark", "--version").redirectErrorStream(true).start().waitFor()
+          >= 0;
     } catch (IOException | InterruptedException e) {
       return false;
     }
@@ -90,8 +99,17 @@ class PcapTest {
   private static String tshark(Path file, String filter) throws IOException, InterruptedException {
     Process process =
         new ProcessBuilder(
-                "tshark", "-r", file.toString(), "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
-                "-o", "ip.check_checksum:TRUE", "-Y", filter)
+                "tshark",
+                "-r",
+                file.toString(),
+                "-o",
+                "tcp.check_checksum:TRUE",
+                "-o",
+                "udp.check_checksum:TRUE",
+                "-o",
+                "ip.check_checksum:TRUE",
+                "-Y",
+                filter)
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

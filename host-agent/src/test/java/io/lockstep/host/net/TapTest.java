@@ -57,7 +57,9 @@ class TapTest {
   void aDeviceInUseIsSaidPlainly() throws Exception {
     Tap tap = openOrSkip();
     try {
-      assertThatThrownBy(() -> Tap.open(NAME)).isInstanceOf(IOException.class).hasMessageContaining("another process");
+      assertThatThrownBy(() -> Tap.open(NAME))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("another process");
     } finally {
       tap.release();
     }
@@ -65,6 +67,8 @@ class TapTest {
 
   @Test
   void aBadNameIsSaidPlainly() {
-    assertThatThrownBy(() -> Tap.open("no name/at all")).isInstanceOf(IOException.class).hasMessageContaining("no name");
+    assertThatThrownBy(() -> Tap.open("no name/at all"))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("no name");
   }
 }

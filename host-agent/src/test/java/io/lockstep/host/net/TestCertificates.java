@@ -9,7 +9,10 @@ import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.util.Base64;
 
-/** Certificates that sign themselves, made with the JDK's keytool; an authority file is a list of those trusted. */
+/**
+ * Certificates that sign themselves, made with the JDK's keytool; an authority file is a list of
+ * those trusted.
+ */
 final class TestCertificates {
   private static final String PASSWORD = "password";
 
@@ -18,14 +21,28 @@ final class TestCertificates {
 
   private TestCertificates() {}
 
-  static Pair make(Path dir, String name) throws IOException, InterruptedException, GeneralSecurityException {
+  static Pair make(Path dir, String name)
+      throws IOException, InterruptedException, GeneralSecurityException {
     Path store = dir.resolve(name + ".p12");
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
-                "-J-XX:TieredStopAtLevel=1", "-genkeypair", "-alias", name, "-dname", "CN=" + name,
-                "-keyalg", "EC", "-ext", "san=ip:127.0.0.1", "-keystore", store.toString(),
-                "-storetype", "PKCS12", "-storepass", PASSWORD)
+                "-J-XX:TieredStopAtLevel=1",
+                "-genkeypair",
+                "-alias",
+                name,
+                "-dname",
+                "CN=" + name,
+                "-keyalg",
+                "EC",
+                "-ext",
+                "san=ip:127.0.0.1",
+                "-keystore",
+                store.toString(),
+                "-storetype",
+                "PKCS12",
+                "-storepass",
+                PASSWORD)
             .redirectErrorStream(true)
             .start();
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -39,7 +56,8 @@ final class TestCertificates {
     Path certificate = dir.resolve(name + ".pem");
     Files.writeString(certificate, pem("CERTIFICATE", keys.getCertificate(name).getEncoded()));
     Path key = dir.resolve(name + ".key");
-    Files.writeString(key, pem("PRIVATE KEY", keys.getKey(name, PASSWORD.toCharArray()).getEncoded()));
+    Files.writeString(
+        key, pem("PRIVATE KEY", keys.getKey(name, PASSWORD.toCharArray()).getEncoded()));
     return new Pair(certificate, key);
   }
 
@@ -53,7 +71,8 @@ final class TestCertificates {
   }
 
   private static String pem(String kind, byte[] der) {
-    String body = Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII)).encodeToString(der);
+    String body =
+        Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII)).encodeToString(der);
     return "-----BEGIN " + kind + "-----\n" + body + "\n-----END " + kind + "-----\n";
   }
 }

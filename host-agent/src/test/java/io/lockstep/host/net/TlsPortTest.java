@@ -47,27 +47,31 @@ class TlsPortTest {
         new VirtualSwitch.Config(
             List.of(SwitchAddress.parse("127.0.0.1:0")),
             Optional.of(switchFiles),
-            Optional.of(GatewayConfig.of(Outbound.NONE, List.of(Forward.parse("tcp:0:10.0.2.15:7")))),
+            Optional.of(
+                GatewayConfig.of(Outbound.NONE, List.of(Forward.parse("tcp:0:10.0.2.15:7")))),
             Optional.empty(),
             Optional.empty(),
             L2Switch.Limits.DEFAULT));
   }
 
   private static SwitchClient.Config config(VirtualSwitch network, Optional<SSLContext> tls) {
-    return new SwitchClient.Config(network.addresses().get(0), tls, new UUID(1, 1), 0x5254_0000_0001L, Offload.ALL);
+    return new SwitchClient.Config(
+        network.addresses().get(0), tls, new UUID(1, 1), 0x5254_0000_0001L, Offload.ALL);
   }
 
   @Test
   void trafficFlowsThroughAPortWithCertificatesOnBothSides() throws Exception {
     try (VirtualSwitch network = start();
-        GuestStack guest = new GuestStack("guest", 0x5254_0000_0001L, UserGateway.FIRST_GUEST, 0, true, 1)) {
+        GuestStack guest =
+            new GuestStack("guest", 0x5254_0000_0001L, UserGateway.FIRST_GUEST, 0, true, 1)) {
       guest.servers.put(7, port -> new GuestStack.Echo());
       guest.link = SwitchClient.primary(config(network, Optional.of(vmFiles.load())), 1, guest);
       byte[] sent = new byte[300_000];
       for (int i = 0; i < sent.length; i++) {
         sent[i] = GuestStack.pattern(i);
       }
-      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort())) {
+      try (Socket socket =
+          new Socket(InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort())) {
         Thread writer =
             Thread.ofVirtual()
                 .start(
@@ -119,7 +123,8 @@ class TlsPortTest {
   @Test
   void unusableFilesAreSaidPlainly() throws Exception {
     Path noKey = Files.writeString(dir.resolve("nokey"), "nothing");
-    assertThatThrownBy(() -> new TlsFiles(switchFiles.certificate(), noKey, switchFiles.authority()).load())
+    assertThatThrownBy(
+            () -> new TlsFiles(switchFiles.certificate(), noKey, switchFiles.authority()).load())
         .isInstanceOf(IOException.class)
         .hasMessageContaining("holds no private key");
     assertThatThrownBy(() -> new TlsFiles(dir.resolve("none"), noKey, noKey).load())

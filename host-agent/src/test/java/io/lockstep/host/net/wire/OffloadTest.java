@@ -16,12 +16,17 @@ class OffloadTest {
   private static Frame tcpFrame(int payload, int gsoSize, byte[] content) {
     byte[] b = new byte[54 + payload];
     EtherType.writeHeader(b, 0, 2, 4, EtherType.IPV4);
-    Ipv4.writeHeader(b, 14, Ipv4.TCP, SOURCE, DESTINATION, 40 + payload, 0xfffe, Ipv4.DONT_FRAGMENT);
+    Ipv4.writeHeader(
+        b, 14, Ipv4.TCP, SOURCE, DESTINATION, 40 + payload, 0xfffe, Ipv4.DONT_FRAGMENT);
     Bytes.put32(b, 38, 0x7fff_fff0);
     b[46] = 0x50;
     b[47] = 0x19; // FIN PSH ACK
     System.arraycopy(content, 0, b, 54, payload);
-    Bytes.put16(b, 50, InternetChecksum.fold(InternetChecksum.pseudoHeader(SOURCE, DESTINATION, Ipv4.TCP, 20 + payload)));
+    Bytes.put16(
+        b,
+        50,
+        InternetChecksum.fold(
+            InternetChecksum.pseudoHeader(SOURCE, DESTINATION, Ipv4.TCP, 20 + payload)));
     Frame f = new Frame().set(b, 0, b.length);
     f.flags = Frame.NEEDS_CHECKSUM;
     f.checksumStart = 34;
@@ -39,14 +44,17 @@ class OffloadTest {
             abilities,
             new byte[Frame.MAX_LENGTH],
             new Frame(),
-            piece -> pieces.add(Arrays.copyOfRange(piece.data, piece.offset, piece.offset + piece.length)));
+            piece ->
+                pieces.add(
+                    Arrays.copyOfRange(piece.data, piece.offset, piece.offset + piece.length)));
     return good ? pieces : List.of();
   }
 
   private static void assertChecksums(byte[] b) {
     assertThat(InternetChecksum.of(b, 14, 20)).isZero();
     long pseudo = InternetChecksum.pseudoHeader(SOURCE, DESTINATION, Ipv4.TCP, b.length - 34);
-    assertThat(InternetChecksum.finish(InternetChecksum.add(pseudo, b, 34, b.length - 34))).isZero();
+    assertThat(InternetChecksum.finish(InternetChecksum.add(pseudo, b, 34, b.length - 34)))
+        .isZero();
   }
 
   @Test
