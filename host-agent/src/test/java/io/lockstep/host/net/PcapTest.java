@@ -7,6 +7,7 @@ import io.lockstep.host.net.gateway.Forward;
 import io.lockstep.host.net.gateway.GatewayConfig;
 import io.lockstep.host.net.gateway.Outbound;
 import io.lockstep.host.net.gateway.UserGateway;
+import io.lockstep.host.net.wire.Mac;
 import io.lockstep.host.net.wire.Offload;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -36,6 +37,7 @@ class PcapTest {
             new GuestStack("guest", 0x5254_0000_0001L, UserGateway.FIRST_GUEST, 0, true, 1)) {
       guest.link = network.connect("guest", Offload.ALL, guest);
       guest.servers.put(7, port -> new GuestStack.Echo());
+      guest.loop.execute(() -> guest.sendArp(1, Mac.BROADCAST, UserGateway.GATEWAY));
       guest.sendUdp(
           UserGateway.DNS,
           5555,
