@@ -47,7 +47,7 @@ final class FullSystem {
   }
 
   /**
-   * Adds all modules of the kernel; the package itself stays outside, as the machine brings the
+   * Adds the modules of the kernel; the package itself stays outside, as the machine brings the
    * kernel.
    *
    * @param scratch directory to use meanwhile, which does not exist yet
@@ -55,9 +55,10 @@ final class FullSystem {
   void addModules(KernelPackage kernel, Path scratch) throws ImageException, IOException {
     tree.setTime(kernel.time());
     String directory = KernelPackage.MODULE_ROOT + kernel.release() + "/";
-    kernel.modules().forEach((path, file) -> tree.put(directory + path, file));
+    Map<String, FileTree.Regular> modules = kernel.usableModules();
+    modules.forEach((path, file) -> tree.put(directory + path, file));
     if (HostCommand.find(DEPMOD).isPresent()) {
-      indexModules(kernel, directory, scratch);
+      indexModules(kernel.release(), modules, directory, scratch);
     }
   }
 
@@ -65,20 +66,20 @@ final class FullSystem {
    * Uses the host's depmod, which reads any machine's modules; without it the second stage does it,
    * slowly.
    */
-  private void indexModules(KernelPackage kernel, String directory, Path scratch)
+  private void indexModules(
+      String release, Map<String, FileTree.Regular> modules, String directory, Path scratch)
       throws ImageException, IOException {
-    Path modules = scratch.resolve("lib/modules").resolve(kernel.release());
-    for (Map.Entry<String, FileTree.Regular> module : kernel.modules().entrySet()) {
-      Path file = modules.resolve(module.getKey());
+    Path unpacked = scratch.resolve("lib/modules").resolve(release);
+    for (Map.Entry<String, FileTree.Regular> module : modules.entrySet()) {
+      Path file = unpacked.resolve(module.getKey());
       Files.createDirectories(file.getParent());
       try (OutputStream out = Files.newOutputStream(file)) {
         module.getValue().content().writeTo(out);
       }
     }
-    HostCommand.Result result =
-        new HostCommand(DEPMOD, "-b", scratch.toString(), kernel.release()).run();
+    HostCommand.Result result = new HostCommand(DEPMOD, "-b", scratch.toString(), release).run();
     if (result.succeeded()) {
-      try (Stream<Path> files = Files.list(modules)) {
+      try (Stream<Path> files = Files.list(unpacked)) {
         for (Path file : files.filter(Files::isRegularFile).toList()) {
           tree.file(directory + file.getFileName(), 0644, Content.of(Files.readAllBytes(file)));
         }

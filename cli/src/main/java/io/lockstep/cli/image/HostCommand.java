@@ -154,6 +154,9 @@ final class HostCommand {
    * directories.
    */
   static Optional<Path> find(String program) {
+    if (program.startsWith("/")) {
+      return Optional.of(Path.of(program)).filter(Files::isExecutable);
+    }
     var directories = new ArrayList<String>();
     String path = System.getenv("PATH");
     if (path != null) {

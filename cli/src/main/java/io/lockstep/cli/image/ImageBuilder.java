@@ -23,6 +23,7 @@ public final class ImageBuilder {
   private static final String FULL_APPEND = " root=/dev/vda net.ifnames=0";
 
   private static final long MIB = 1L << 20;
+  private static final String SECOND_STAGE_LOG = "second-stage.log";
   private static final int LEAST_MEMORY_MIB = 256;
   private static final int FULL_MEMORY_MIB = 1024;
 
@@ -118,18 +119,9 @@ public final class ImageBuilder {
     }
     manifest.write(work);
     if (request.full() && request.configureNow()) {
-      configure(work);
+      SecondStage.run(work, cache.resolve(SECOND_STAGE_LOG), progress);
     }
     return manifest;
-  }
-
-  private void configure(Path work) throws ImageException, IOException {
-    if (SecondStage.possible()) {
-      SecondStage.run(work, progress);
-    } else {
-      progress.say(
-          "The guest configures its packages on its first start, which will take some minutes.");
-    }
   }
 
   /**

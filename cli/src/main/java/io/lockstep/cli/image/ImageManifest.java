@@ -54,7 +54,8 @@ public record ImageManifest(
     Path file = directory.resolve(FILE);
     if (!Files.isRegularFile(file)) {
       throw new ImageException(
-          directory + " is no image; make one with lockstep image build " + directory + ".");
+          "%s is no guest image (it has no %s); make one with 'lockstep image build %1$s'."
+              .formatted(directory, FILE));
     }
     try {
       Map<String, Object> json = JSON.std.mapFrom(Files.readString(file));

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 
 /**
  * An unpacked kernel package.
@@ -20,6 +21,14 @@ record KernelPackage(
 
   /** Where packages before Debian 13 have them. */
   private static final String OLD_MODULE_ROOT = "lib/modules/";
+
+  /** Virtio, and what is software alone: tunnels, loop devices, volume management and the like. */
+  private static final Pattern USABLE_DRIVERS =
+      Pattern.compile(
+          "kernel/drivers/(?:"
+              + "(?:virtio|block|md|vhost|dax|nvdimm|target|char/hw_random|infiniband/core)/.*"
+              + "|net/(?:bonding|team|vxlan|wireguard|ipvlan|ppp|slip)/.*"
+              + "|net/[^/]*|scsi/virtio_scsi[^/]*|input/keyboard/gpio_keys[^/]*)");
 
   private static final String IMAGE_PREFIX = "boot/vmlinu";
 
@@ -41,6 +50,21 @@ record KernelPackage(
           .forEach((path, file) -> modules.put(path.substring(directory.length()), file));
     }
     return new KernelPackage(release, image.getValue().content(), modules, image.getValue().time());
+  }
+
+  /**
+   * The modules without the drivers for hardware that the machine does not have: a third of them,
+   * and a guest that indexes its modules itself has to unpack each one.
+   */
+  Map<String, FileTree.Regular> usableModules() {
+    var usable = new TreeMap<>(modules);
+    usable.keySet().removeIf(path -> !usable(path));
+    return usable;
+  }
+
+  private static boolean usable(String path) {
+    boolean driver = path.startsWith("kernel/drivers/") || path.startsWith("kernel/sound/");
+    return !driver || USABLE_DRIVERS.matcher(path).matches();
   }
 
   /** The list of what is built in and therefore has no module; empty if the package has none. */
