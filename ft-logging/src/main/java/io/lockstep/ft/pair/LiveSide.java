@@ -303,7 +303,7 @@ final class LiveSide {
           transport.send(attach.conn(), last);
           LOG.info(
               "The guest stood still for {} ms of the attach",
-              (System.nanoTime() - begin) / 100_000 / 10.0);
+              Math.round((System.nanoTime() - begin) / 1e5) / 10.0);
           events.accept(new Event.FinalDone(e.attachId(), startLsn));
           transport.later(() -> stabilize(startLsn));
           return null;
