@@ -51,10 +51,21 @@ final class VmSession implements AutoCloseable {
    */
   static VmSession open(VmSpec spec, VmParts.NetOpener net, Path consoleLog, PrintWriter messages)
       throws SetupException {
+    return open(spec, VmParts.DiskOpener.FILES, net, consoleLog, messages);
+  }
+
+  /** The same with disks that are opened in another way. */
+  static VmSession open(
+      VmSpec spec,
+      VmParts.DiskOpener disks,
+      VmParts.NetOpener net,
+      Path consoleLog,
+      PrintWriter messages)
+      throws SetupException {
     ConsoleSession console = new ConsoleSession(openLog(consoleLog));
     boolean done = false;
     try {
-      VmParts parts = VmParts.open(spec, VmParts.DiskOpener.FILES, net, console.console());
+      VmParts parts = VmParts.open(spec, disks, net, console.console());
       VmSession session = new VmSession(messages, console, parts);
       Runtime.getRuntime().addShutdownHook(session.onSignal);
       done = true;

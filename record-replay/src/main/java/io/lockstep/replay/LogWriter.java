@@ -42,6 +42,7 @@ public final class LogWriter implements InputJournal, AutoCloseable {
   // The appending thread's.
   private long tail;
   private long dataAppended;
+  private boolean ended;
 
   private final AtomicLong taken = new AtomicLong();
   private final AtomicLong dataTaken = new AtomicLong();
@@ -81,6 +82,7 @@ public final class LogWriter implements InputJournal, AutoCloseable {
       LockSupport.parkNanos(this, FULL_WAIT_NANOS);
     }
     dataAppended += data;
+    ended |= entry instanceof LogEntry.End;
     ring.set((int) (tail & ENTRIES_MAX - 1), entry);
     tail++;
     if (parked && (eager || asleep || urgent(entry) || tail - taken.get() > ENTRIES_MAX / 2)) {
@@ -97,6 +99,11 @@ public final class LogWriter implements InputJournal, AutoCloseable {
   /** Entries that wait. From the appending thread. */
   public long backlog() {
     return tail - taken.get();
+  }
+
+  /** Whether an end entry was appended. From the appending thread. */
+  public boolean ended() {
+    return ended;
   }
 
   /** Why writing ended early; null if it has not. */

@@ -40,6 +40,11 @@ public final class Recorder implements AutoCloseable {
           task -> Thread.ofPlatform().daemon().name("snapshot-writer").unstarted(task));
   private final AtomicBoolean snapshotUnderWay = new AtomicBoolean();
   private final Path directory;
+  private volatile IOException beginFailure;
+
+  /** What was to build on a snapshot that could not be written has nothing to build on. */
+  private volatile boolean completeNext;
+
   private int nextSnapshot = 1;
   private int lastSnapshot;
   private int sinceComplete;
@@ -88,15 +93,65 @@ public final class Recorder implements AutoCloseable {
     }
     LogHeader header = new LogHeader(0, machine.steps(), runId);
     LogStoreWriter store = new LogStoreWriter(directory.resolve(Recording.LOG), policy);
+    RecordingInfo info =
+        new RecordingInfo(config, machine.definition(), runId, machine.steps(), notes);
     SnapshotFiles snapshots = new SnapshotFiles(directory.resolve(Recording.SNAPSHOTS), runId);
-    long pages;
-    try (Snapshot first = Snapshot.of(machine, 0, -1, 0)) {
-      snapshots.write(first);
-      pages = first.pages.length;
-    }
-    new RecordingInfo(config, machine.definition(), runId, machine.steps(), notes).write(directory);
+    Snapshot first = Snapshot.of(machine, 0, -1, 0);
     LogWriter writer = new LogWriter(header, List.of(store), false, onFailure);
-    return new Recorder(directory, machine, snapshots, store, writer, pages);
+    Recorder recorder =
+        new Recorder(directory, machine, snapshots, store, writer, first.pages.length);
+    recorder.begin(first, info, onFailure);
+    return recorder;
+  }
+
+  /**
+   * Starts recording a machine that runs: the guest stands while its memory is copied.
+   *
+   * @see #start
+   */
+  public static CompletableFuture<Recorder> attach(
+      VcpuLoop loop,
+      Path directory,
+      MachineConfig config,
+      long runId,
+      Map<String, String> notes,
+      SyncPolicy policy,
+      Consumer<IOException> onFailure) {
+    return loop.execute(
+        () -> {
+          Recorder recorder =
+              start(directory, loop.machine(), config, runId, notes, policy, onFailure);
+          loop.useJournal(recorder.journal());
+          return recorder;
+        });
+  }
+
+  /** Ends the recording of a machine that runs on. {@link #close} after it has completed. */
+  public CompletableFuture<Void> detach(VcpuLoop loop) {
+    return loop.execute(
+        () -> {
+          loop.digestNow();
+          writer.append(new LogEntry.End(machine.steps(), LogEntry.EndReason.STOPPED));
+          loop.useJournal(InputJournal.NONE);
+          return null;
+        });
+  }
+
+  /**
+   * Writes the first snapshot while the machine runs already, and last of all the file that makes
+   * the directory a recording.
+   */
+  private void begin(Snapshot first, RecordingInfo info, Consumer<IOException> onFailure) {
+    snapshotWriter.execute(
+        () -> {
+          try (first) {
+            snapshots.write(first);
+            info.write(directory);
+          } catch (IOException e) {
+            beginFailure = e;
+            onFailure.accept(e);
+          }
+        });
   }
 
   /** The journal for the machine's loop. */
@@ -106,7 +161,7 @@ public final class Recorder implements AutoCloseable {
 
   /** Why the log ended early; null if it did not. */
   public IOException failure() {
-    return writer.failure();
+    return beginFailure != null ? beginFailure : writer.failure();
   }
 
   /**
@@ -127,7 +182,9 @@ public final class Recorder implements AutoCloseable {
 
   private Snapshot capture(VcpuLoop loop) {
     loop.digestNow();
-    boolean complete = sinceComplete >= COMPLETE_AFTER_MAX || changedPages > completePages;
+    boolean complete =
+        completeNext || sinceComplete >= COMPLETE_AFTER_MAX || changedPages > completePages;
+    completeNext = false;
     int number = nextSnapshot++;
     long lsn = writer.append(new LogEntry.SnapshotMark(machine.steps(), number));
     Snapshot snapshot = Snapshot.of(machine, number, complete ? -1 : lastSnapshot, lsn + 1);
@@ -148,21 +205,29 @@ public final class Recorder implements AutoCloseable {
       snapshots.write(snapshot);
       return snapshot.number;
     } catch (IOException e) {
+      completeNext = true;
       throw new CompletionException(e);
     }
   }
 
   /**
-   * Writes what waits, closes the log and seals the recording. The machine's loop has ended or uses
-   * another journal.
+   * Writes what waits, closes the log and seals the recording. On the thread that ran the machine's
+   * loop, after it has ended, or after {@link #detach}.
+   *
+   * @throws IOException if the recording is incomplete, with the reason
    */
   @Override
   public void close() throws IOException {
     snapshotWriter.close();
+    if (!writer.ended() && failure() == null) {
+      writer.append(new LogEntry.End(machine.steps(), LogEntry.EndReason.STOPPED));
+    }
     writer.close();
     store.close();
-    if (writer.failure() == null) {
-      Seal.write(directory);
+    IOException failure = failure();
+    if (failure != null) {
+      throw new IOException(failure.getMessage(), failure);
     }
+    Seal.write(directory);
   }
 }

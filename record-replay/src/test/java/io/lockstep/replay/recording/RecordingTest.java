@@ -142,7 +142,7 @@ class RecordingTest {
       byte[] sound = Files.readAllBytes(file);
       // Each byte of what is small; of the queue's large, mostly empty files the log's own test
       // flips each.
-      int stride = Math.max(1, sound.length / 1500);
+      int stride = Math.max(1, sound.length / 150);
       for (int at = 0; at < sound.length; at += 1 + random.nextInt(stride)) {
         byte[] copy = sound.clone();
         copy[at] ^= (byte) (1 << random.nextInt(8));

@@ -1,0 +1,35 @@
+package io.lockstep.cli;
+
+import io.lockstep.replay.divergence.BisectResult;
+import io.lockstep.replay.divergence.Bisector;
+import io.lockstep.vm.machine.Machine;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** {@code lockstep log bisect}. */
+@Command(
+    name = "bisect",
+    description = "Find the first instruction at which replays of a recording go different ways.",
+    footer = {"", "Exit status: 0 when there is no divergence, 1 when one was found."})
+final class LogBisectCommand implements Callable<Integer> {
+  @Spec private CommandSpec command;
+  @Mixin private RecordingArgument argument;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = command.commandLine().getOut();
+    try {
+      BisectResult result = new Bisector(argument.open(), Machine::new, Machine::new).run();
+      out.println(result.text());
+      out.flush();
+      return result instanceof BisectResult.NoDivergence ? ExitStatus.OK : ExitStatus.FAILURE;
+    } catch (IOException e) {
+      throw new UserError("The recording cannot be replayed: " + e.getMessage() + ".", e);
+    }
+  }
+}
