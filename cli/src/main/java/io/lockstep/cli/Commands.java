@@ -11,7 +11,14 @@ import java.util.List;
  */
 final class Commands {
   static final List<Class<?>> ALL =
-      List.of(RunCommand.class, RecordCommand.class, ReplayCommand.class, LogCommand.class, ImageCommand.class, SwitchCommand.class, TrainCommand.class);
+      List.of(
+          RunCommand.class,
+          RecordCommand.class,
+          ReplayCommand.class,
+          LogCommand.class,
+          ImageCommand.class,
+          SwitchCommand.class,
+          TrainCommand.class);
 
   private Commands() {}
 }

@@ -9,7 +9,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a recording keeps about its disks, so that it can be continued live on them later: where the image is, and what tells that it is still the same.
+ * What a recording keeps about its disks, so that it can be continued live on them later: where the
+ * image is, and what tells that it is still the same.
  */
 final class DiskNotes {
   private static final String CHANGED_BY_RECORDING = "written";

@@ -9,7 +9,8 @@ import picocli.CommandLine.Spec;
 /** {@code lockstep log}: what is in a recording. */
 @Command(
     name = "log",
-    description = "Look into recordings: what is in them, whether they are sound, where they differ.",
+    description =
+        "Look into recordings: what is in them, whether they are sound, where they differ.",
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       LogInfoCommand.class,

@@ -37,7 +37,10 @@ final class LogInfoCommand implements Callable<Integer> {
       }
       out.printf(
           "log        %,d entries, %,d bytes, execution points %,d to %,d%n",
-          entries, log.state().soundBytes(), recording.info().startPoint(), log.state().lastPoint());
+          entries,
+          log.state().soundBytes(),
+          recording.info().startPoint(),
+          log.state().lastPoint());
       out.printf("state      %s%n", log.state());
     } catch (IOException e) {
       throw new UserError("The log cannot be read: " + e.getMessage() + ".", e);

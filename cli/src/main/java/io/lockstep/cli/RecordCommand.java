@@ -108,8 +108,7 @@ final class RecordCommand implements Callable<Integer> {
                 disk.readOnly()
                     ? VmParts.DiskOpener.FILES.open(disk)
                     : OverlayBlockBackend.open(disk.image(), out.toAbsolutePath());
-    try (VmSession session =
-        VmSession.open(spec, disks, options.netOpener(), consoleLog, err)) {
+    try (VmSession session = VmSession.open(spec, disks, options.netOpener(), consoleLog, err)) {
       return record(session, spec);
     } catch (SetupException e) {
       throw new UserError(e.getMessage(), e);
@@ -157,10 +156,7 @@ final class RecordCommand implements Callable<Integer> {
             task -> Thread.ofPlatform().daemon().name("snapshot-timer").unstarted(task))) {
       // A snapshot that is due while the last one is being written, or after the end, is left out.
       timer.scheduleAtFixedRate(
-          () -> recorder.snapshot(vm.loop()),
-          snapshotSeconds,
-          snapshotSeconds,
-          TimeUnit.SECONDS);
+          () -> recorder.snapshot(vm.loop()), snapshotSeconds, snapshotSeconds, TimeUnit.SECONDS);
       VcpuEnd end = session.run(vm);
       timer.shutdownNow();
       return end;

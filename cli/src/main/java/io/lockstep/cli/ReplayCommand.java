@@ -4,7 +4,6 @@ import io.lockstep.host.backend.OverlayBlockBackend;
 import io.lockstep.host.vm.LiveVm;
 import io.lockstep.host.vm.NetSpec;
 import io.lockstep.host.vm.SetupException;
-import io.lockstep.host.vm.VmParts;
 import io.lockstep.host.vm.VmSpec;
 import io.lockstep.replay.live.Backends;
 import io.lockstep.replay.live.InputJournal;
@@ -66,7 +65,8 @@ final class ReplayCommand implements Callable<Integer> {
       names = "--from",
       paramLabel = "SNAPSHOT",
       defaultValue = "0",
-      description = "Begin at this snapshot; 'lockstep log info' lists them. Default: 0, the start.")
+      description =
+          "Begin at this snapshot; 'lockstep log info' lists them. Default: 0, the start.")
   private int from;
 
   @Option(
@@ -99,8 +99,13 @@ final class ReplayCommand implements Callable<Integer> {
   private int replay(Recording recording) throws IOException {
     ReplaySession session =
         new ReplaySession(
-            recording, Machine::new, console ? consoleTo(System.out) : OutputSink.NONE, from, until);
-    return tell(session.run(), console ? command.commandLine().getErr() : command.commandLine().getOut());
+            recording,
+            Machine::new,
+            console ? consoleTo(System.out) : OutputSink.NONE,
+            from,
+            until);
+    return tell(
+        session.run(), console ? command.commandLine().getErr() : command.commandLine().getOut());
   }
 
   private static int tell(ReplayVerdict verdict, PrintWriter to) {
@@ -157,7 +162,9 @@ final class ReplayCommand implements Callable<Integer> {
     }
   }
 
-  /** What a replayed output does to the world that will be live: writes reach the disks' overlays. */
+  /**
+   * What a replayed output does to the world that will be live: writes reach the disks' overlays.
+   */
   private void keep(Output output, Backends backends) {
     switch (output) {
       case Output.BlockRequest request -> {

@@ -14,6 +14,7 @@ final class SyncConverter implements ITypeConverter<SyncPolicy> {
         return policy;
       }
     }
-    throw new TypeConversionException("'" + text + "' is not one of never, every-second and always");
+    throw new TypeConversionException(
+        "'" + text + "' is not one of never, every-second and always");
   }
 }

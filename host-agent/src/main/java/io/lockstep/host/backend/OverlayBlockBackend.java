@@ -21,7 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A disk whose image is only read: what the guest writes goes into a sparse file that is gone when the disk is closed, however this process ends.
+ * A disk whose image is only read: what the guest writes goes into a sparse file that is gone when
+ * the disk is closed, however this process ends.
  */
 public final class OverlayBlockBackend implements BlockBackend {
   private static final Logger LOG = LoggerFactory.getLogger(OverlayBlockBackend.class);
@@ -73,10 +74,7 @@ public final class OverlayBlockBackend implements BlockBackend {
       Path file = Files.createTempFile(directory, ".overlay", "");
       FileChannel overlay =
           FileChannel.open(
-              file,
-              StandardOpenOption.READ,
-              StandardOpenOption.WRITE,
-              StandardOpenOption.SPARSE);
+              file, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.SPARSE);
       Files.delete(file);
       return new OverlayBlockBackend(image, base, overlay, size / SECTOR);
     } catch (IOException e) {
@@ -150,8 +148,7 @@ public final class OverlayBlockBackend implements BlockBackend {
       boolean isWritten = written.get(at);
       int change = isWritten ? written.nextClearBit(at) : written.nextSetBit(at);
       int until = change < 0 ? end : Math.min(change, end);
-      ByteBuffer part =
-          ByteBuffer.wrap(data, (at - first) * SECTOR, (until - at) * SECTOR);
+      ByteBuffer part = ByteBuffer.wrap(data, (at - first) * SECTOR, (until - at) * SECTOR);
       fill(isWritten ? overlay : base, part, (long) at * SECTOR);
       at = until;
     }
