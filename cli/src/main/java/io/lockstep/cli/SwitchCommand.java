@@ -31,9 +31,9 @@ import picocli.CommandLine.TypeConversionException;
     description = "Run a virtual network: a switch with a gateway to this host's network.",
     footer = {
       "",
-      "Guests are in 10.0.2.0/24: the gateway is 10.0.2.2, DNS is 10.0.2.3, DHCP hands out",
-      "addresses from 10.0.2.15 on. When the switch is ready it prints one line of JSON with the",
-      "addresses it uses, then runs until it is stopped (Ctrl-C).",
+      "Guests are in 10.0.2.0/24: the gateway is 10.0.2.2, DNS is 10.0.2.3, DHCP",
+      "hands out addresses from 10.0.2.15 on. When the switch is ready it prints one",
+      "line of JSON with the addresses it uses; it runs until it is stopped (Ctrl-C).",
       "",
       "Examples:",
       "  lockstep switch --forward tcp:2222:10.0.2.15:22",

@@ -183,7 +183,7 @@ final class SendQueue {
   }
 
   /** Cuts a transmission in two at a position inside it. */
-  private void split(Transmission t, long at) {
+  void split(Transmission t, long at) {
     Transmission rest = new Transmission();
     rest.from = at;
     rest.to = t.to;

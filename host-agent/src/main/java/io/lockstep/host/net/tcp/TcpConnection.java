@@ -76,6 +76,8 @@ public final class TcpConnection {
   private static final int KEEP_ALIVE_PROBES = 9;
   private static final int DUPLICATES = 3;
   private static final long PERSIST_MAX = 1_000_000_000L;
+  private static final long BURST_STEP = 256 << 10;
+  private static final long BURST_STEP_MAX = 1L << 40;
   private static final long KICK_RTO = 20_000_000L;
 
   private final TcpConfig config;
@@ -115,6 +117,14 @@ public final class TcpConnection {
   private boolean stalled;
   private boolean forceSmall;
 
+  // Segments that may leave as one. A guest's driver may refuse large ones although its port takes
+  // them; then they
+  // vanish on every attempt, so after a timeout single segments are tried, and more again when
+  // those get through.
+  private int burst;
+  private long ackedSinceBurstChange;
+  private long burstStep = BURST_STEP;
+
   private boolean ackNow;
   private long delayedAckAt = NEVER;
   private long retransmitAt = NEVER;
@@ -137,6 +147,7 @@ public final class TcpConnection {
       State state,
       long now) {
     this.config = config;
+    this.burst = config.burst();
     this.output = output;
     this.application = application;
     this.initialSequence = initialSequence;
@@ -536,6 +547,13 @@ public final class TcpConnection {
     duplicateAcks = 0;
     kicks = 0;
     congestion.acknowledged(bytes, ack);
+    if (burst < config.burst()) {
+      ackedSinceBurstChange += bytes;
+      if (ackedSinceBurstChange >= burstStep) {
+        ackedSinceBurstChange = 0;
+        burst = Math.min(config.burst(), burst * 2);
+      }
+    }
     retransmitAt = queue.isEmpty() ? NEVER : now + rtt.timeout();
     long dataAcked = Math.min(ack, sendRing.tail());
     if (dataAcked > sendRing.head()) {
@@ -729,6 +747,7 @@ public final class TcpConnection {
         if (queue.inFlight() > 0 && queue.inFlight() + lost.length() > congestion.window()) {
           return any;
         }
+        cutToBurst(lost);
         queue.resend(lost, now);
         retransmissions++;
         transmit(lost, now);
@@ -764,9 +783,7 @@ public final class TcpConnection {
     }
     long byWindow = queue.unacknowledged() + peerWindow - from;
     long byCongestion = congestion.window() - queue.inFlight();
-    long size =
-        Math.min(
-            Math.min(available, (long) mss * config.burst()), Math.min(byWindow, byCongestion));
+    long size = Math.min(Math.min(available, (long) mss * burst), Math.min(byWindow, byCongestion));
     if (size <= 0) {
       return from;
     }
@@ -939,11 +956,24 @@ public final class TcpConnection {
     queue.loseAllAndDistrustSack();
     duplicateAcks = 0;
     SendQueue.Transmission oldest = queue.first();
+    if (oldest.length() > mss) {
+      burst = 1;
+      ackedSinceBurstChange = 0;
+      burstStep = Math.min(BURST_STEP_MAX, burstStep * 2);
+    }
+    cutToBurst(oldest);
     queue.resend(oldest, now);
     retransmissions++;
     transmit(oldest, now);
     retransmitAt = now + retransmissionTimeout();
     return true;
+  }
+
+  private void cutToBurst(SendQueue.Transmission t) {
+    long most = (long) mss * burst;
+    if (t.length() > most) {
+      queue.split(t, t.from + most);
+    }
   }
 
   private void onPersist() {

@@ -35,6 +35,15 @@ class TcpConnectionTest {
   }
 
   @Test
+  void aPeerThatSilentlyDropsLargeSegmentsGetsSingleOnes() {
+    TcpSimulation s = new TcpSimulation(1, GOOD);
+    s.withoutLarge = true;
+    long start = s.now;
+    transfer(s, 10_000_000, 10_000_000, "no large segments");
+    assertThat((s.timeOfEnd - start) / MS).isLessThan(5_000);
+  }
+
+  @Test
   void aTerribleLinkOnlySlowsThingsDown() {
     for (long seed = 1; seed <= 5; seed++) {
       transfer(new TcpSimulation(seed, new Link(30, 20, 50, MS)), 200_000, 200_000, "seed " + seed);

@@ -24,6 +24,7 @@ final class TcpSimulation {
   long segments;
   long timeOfEnd;
   boolean withoutOptions;
+  boolean withoutLarge;
   boolean[] cut = {false, false};
   private long order;
 
@@ -123,6 +124,9 @@ final class TcpSimulation {
   }
 
   private void put(int to, TcpSegment s) {
+    if (withoutLarge && s.length > 1460) {
+      return;
+    }
     byte[] header = new byte[s.headerLength()];
     s.writeHeader(header, 0);
     // The link cuts bursts to the segment size, as the switch does for a port without segmentation
