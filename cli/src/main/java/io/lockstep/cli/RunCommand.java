@@ -33,6 +33,8 @@ import picocli.CommandLine.Spec;
       "      the built-in small guest",
       "  lockstep run --image guests/mini --memory 512M",
       "      Debian, from an image made by 'lockstep image build guests/mini'",
+      "  lockstep run --image guests/redis --disk data.img --net user,forward=tcp:6379::6379",
+      "      redis in the guest, reached at port 6379 of this host",
       "  lockstep run --kernel Image --initrd initrd.img --append 'quiet' --disk root.img"
     })
 final class RunCommand implements Callable<Integer> {
@@ -60,7 +62,7 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() {
     VmSpec spec = options.toSpec();
     PrintWriter err = command.commandLine().getErr();
-    try (VmSession session = VmSession.open(spec, options.netOpener(), consoleLog, err)) {
+    try (VmSession session = VmSession.open(spec, consoleLog, err)) {
       return runUntilOff(session);
     } catch (SetupException e) {
       throw new UserError(e.getMessage(), e);

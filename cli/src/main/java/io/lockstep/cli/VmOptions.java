@@ -2,8 +2,6 @@ package io.lockstep.cli;
 
 import io.lockstep.host.vm.BuiltInGuest;
 import io.lockstep.host.vm.NetSpec;
-import io.lockstep.host.vm.SetupException;
-import io.lockstep.host.vm.VmParts;
 import io.lockstep.host.vm.VmSpec;
 import io.lockstep.host.vm.VmSpec.BootSpec;
 import io.lockstep.host.vm.VmSpec.DiskSpec;
@@ -80,6 +78,26 @@ final class VmOptions {
   private final List<DiskSpec> disks = new ArrayList<>();
 
   @Option(
+      names = "--net",
+      paramLabel = "KIND[,NAME=VALUE...]",
+      converter = NetOption.Converter.class,
+      description = {
+        "The network card's cable, one of",
+        "none: no card (default);",
+        "user[,forward=tcp|udp:[ADDRESS:]PORT:[GUEST]:PORT...][,outbound=none|loopback|any]: a"
+            + " network of its own with a gateway to this host;",
+        "switch=HOST:PORT|unix:PATH[,tls-cert=PEM,tls-key=PEM,tls-ca=PEM]: a 'lockstep switch';",
+        "tap=NAME: a TAP device. All but none take mac=ADDRESS."
+      })
+  private NetOption net = NetOption.NONE;
+
+  @Option(
+      names = "--pcap",
+      paramLabel = "FILE",
+      description = "Capture the network card's packets to this file, for tshark or Wireshark.")
+  private Path pcap;
+
+  @Option(
       names = "--clock",
       paramLabel = "host|instructions",
       converter = ClockConverter.class,
@@ -121,7 +139,7 @@ final class VmOptions {
         Math.multiplyExact(powerOn.getEpochSecond(), 1_000_000_000L) + powerOn.getNano(),
         boot,
         allDisks,
-        net(),
+        network(),
         !noEntropy,
         virtioConsole);
   }
@@ -136,10 +154,9 @@ final class VmOptions {
       line = (from.append() + " " + line).strip();
     }
     var boot = new BootSpec(theKernel, theInitrd, Optional.ofNullable(firmware), line);
-    if (boot.isSmallGuest() && (initrd != null || !BuiltInGuest.isPresent())) {
+    if (boot.isSmallGuest() && initrd != null) {
       throw new ParameterException(
-          command.commandLine(),
-          "there is nothing to start: give --kernel FILE, --firmware FILE or --image DIR");
+          command.commandLine(), "an initrd needs a kernel: add --kernel FILE");
     }
     return boot;
   }
@@ -154,15 +171,13 @@ final class VmOptions {
     return boot.isSmallGuest() ? BuiltInGuest.MEMORY_BYTES : MEMORY_DEFAULT;
   }
 
-  private Optional<NetSpec> net() {
-    return Optional.empty();
-  }
-
-  /** Connects the network card. */
-  VmParts.NetOpener netOpener() {
-    return _ -> {
-      throw new SetupException("There is no network.");
-    };
+  private Optional<NetSpec> network() {
+    Optional<NetSpec> network = net.toSpec(Optional.ofNullable(pcap));
+    if (pcap != null && network.isEmpty()) {
+      throw new ParameterException(
+          command.commandLine(), "--pcap needs a network card; add --net user, for example");
+    }
+    return network;
   }
 
   /** Reads the value of {@code --clock}. */

@@ -49,23 +49,19 @@ final class VmSession implements AutoCloseable {
    * @param consoleLog gets a copy of the console's output; null for none
    * @param messages where to write to the user
    */
-  static VmSession open(VmSpec spec, VmParts.NetOpener net, Path consoleLog, PrintWriter messages)
-      throws SetupException {
-    return open(spec, VmParts.DiskOpener.FILES, net, consoleLog, messages);
+  static VmSession open(VmSpec spec, Path consoleLog, PrintWriter messages) throws SetupException {
+    return open(spec, VmParts.DiskOpener.FILES, consoleLog, messages);
   }
 
   /** The same with disks that are opened in another way. */
   static VmSession open(
-      VmSpec spec,
-      VmParts.DiskOpener disks,
-      VmParts.NetOpener net,
-      Path consoleLog,
-      PrintWriter messages)
+      VmSpec spec, VmParts.DiskOpener disks, Path consoleLog, PrintWriter messages)
       throws SetupException {
     ConsoleSession console = new ConsoleSession(openLog(consoleLog));
     boolean done = false;
     try {
-      VmParts parts = VmParts.open(spec, disks, net, console.console());
+      VmParts parts =
+          VmParts.open(spec, disks, VmParts.NetOpener.CABLES, console.console());
       VmSession session = new VmSession(messages, console, parts);
       Runtime.getRuntime().addShutdownHook(session.onSignal);
       done = true;

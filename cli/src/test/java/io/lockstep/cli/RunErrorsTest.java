@@ -212,6 +212,6 @@ class RunErrorsTest {
   @Test
   void anInitrdWithoutKernelIsWrongUsage() throws IOException {
     assertThat(run("--initrd", someKernel().toString())).isEqualTo(ExitStatus.USAGE);
-    assertThat(err.toString()).contains("give --kernel FILE");
+    assertThat(err.toString()).contains("add --kernel FILE");
   }
 }

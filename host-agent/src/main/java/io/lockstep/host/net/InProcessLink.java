@@ -40,7 +40,8 @@ final class InProcessLink implements NetworkLink, SwitchPort {
     return attachment != null;
   }
 
-  void setAbilities(int newAbilities) {
+  @Override
+  public void setAbilities(int newAbilities) {
     abilities = newAbilities;
   }
 

@@ -142,6 +142,7 @@ public final class SwitchClient implements NetworkLink {
   }
 
   /** Changes which {@code Offload} bits the guest takes, from the next packets on. */
+  @Override
   public void setAbilities(int newAbilities) {
     synchronized (lock) {
       if (abilities != newAbilities) {

@@ -3,6 +3,7 @@ package io.lockstep.host.vm;
 import io.lockstep.host.vm.VmSpec.BootSpec;
 import io.lockstep.vm.firmware.BootException;
 import io.lockstep.vm.firmware.KernelLoader;
+import io.lockstep.vm.guest.SmallGuest;
 import io.lockstep.vm.machine.Machine;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -16,7 +17,7 @@ final class BootFiles {
   static void boot(Machine machine, BootSpec boot) throws SetupException {
     KernelLoader.Images images =
         boot.isSmallGuest()
-            ? KernelLoader.Images.of(BuiltInGuest.elf(), NONE)
+            ? KernelLoader.Images.of(SmallGuest.elf(), NONE)
             : new KernelLoader.Images(
                 read("kernel", boot.kernel()),
                 read("initrd", boot.initrd()),

@@ -2,13 +2,13 @@ package io.lockstep.host.vm;
 
 import io.lockstep.host.backend.FileBlockBackend;
 import io.lockstep.host.backend.HostEntropy;
+import io.lockstep.host.backend.LinkBackend;
 import io.lockstep.replay.live.Backends;
 import io.lockstep.replay.live.BlockBackend;
 import io.lockstep.replay.live.ConsoleBackend;
 import io.lockstep.replay.live.EntropyBackend;
 import io.lockstep.replay.live.InputJournal;
 import io.lockstep.replay.live.InputPort;
-import io.lockstep.replay.live.NetBackend;
 import io.lockstep.replay.live.OutputGate;
 import io.lockstep.replay.live.OutputRelay;
 import io.lockstep.vm.machine.Machine;
@@ -27,12 +27,12 @@ import java.util.function.Function;
 public final class VmParts implements AutoCloseable {
   private final VmSpec spec;
   private final List<BlockBackend> disks;
-  private final Optional<NetBackend> net;
+  private final Optional<LinkBackend> net;
   private final ConsoleBackend console;
   private final EntropyBackend entropy = new HostEntropy();
 
   private VmParts(
-      VmSpec spec, List<BlockBackend> disks, Optional<NetBackend> net, ConsoleBackend console) {
+      VmSpec spec, List<BlockBackend> disks, Optional<LinkBackend> net, ConsoleBackend console) {
     this.spec = spec;
     this.disks = disks;
     this.net = net;
@@ -43,7 +43,10 @@ public final class VmParts implements AutoCloseable {
   @FunctionalInterface
   public interface NetOpener {
     /** Opens the backend of the card. */
-    NetBackend open(NetSpec net) throws SetupException;
+    LinkBackend open(NetSpec net) throws SetupException;
+
+    /** Cables of an unprotected machine. */
+    NetOpener CABLES = Cables::open;
   }
 
   /** Opens disks. */
@@ -77,7 +80,7 @@ public final class VmParts implements AutoCloseable {
       for (VmSpec.DiskSpec disk : spec.disks()) {
         disks.add(diskOpener.open(disk));
       }
-      Optional<NetBackend> net =
+      Optional<LinkBackend> net =
           spec.net().isPresent() ? Optional.of(netOpener.open(spec.net().get())) : Optional.empty();
       done = true;
       return new VmParts(spec, List.copyOf(disks), net, console);
@@ -157,10 +160,15 @@ public final class VmParts implements AutoCloseable {
     return backends;
   }
 
+  /** The network card's cable. */
+  public Optional<LinkBackend> net() {
+    return net;
+  }
+
   /** Ends all I/O. The machine must not run any more. */
   @Override
   public void close() {
-    net.ifPresent(NetBackend::close);
+    net.ifPresent(LinkBackend::close);
     disks.forEach(BlockBackend::close);
     console.close();
   }

@@ -35,6 +35,7 @@ import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
 import io.lockstep.vm.virtio.VirtioConsole;
 import io.lockstep.vm.virtio.VirtioMmio;
+import io.lockstep.vm.virtio.VirtioNet;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -353,6 +354,14 @@ public final class Machine implements VirtualMachine {
     int slot = DeviceId.slot(device);
     return slot >= 0 && slot < virtio.length && virtio[slot].device() instanceof VirtioConsole c
         ? c.backlog()
+        : 0;
+  }
+
+  @Override
+  public int netOffloads(int device) {
+    int slot = DeviceId.slot(device);
+    return slot >= 0 && slot < virtio.length && virtio[slot].device() instanceof VirtioNet n
+        ? n.acceptedOffloads()
         : 0;
   }
 

@@ -58,6 +58,17 @@ public final class VirtioNet extends VirtioDevice {
     this.sink = sink;
   }
 
+  /**
+   * Which unfinished packets the driver takes, as {@link
+   * io.lockstep.vm.machine.VirtualMachine#netOffloads} says.
+   */
+  public int acceptedOffloads() {
+    if (!isRunning()) {
+      return 0;
+    }
+    return (has(F_GUEST_CSUM) ? 1 : 0) | (has(F_GUEST_TSO4) ? 2 : 0) | (has(F_GUEST_TSO6) ? 4 : 0);
+  }
+
   @Override
   int type() {
     return 1;
