@@ -321,12 +321,14 @@ public final class Hart implements Stateful, TimeSource {
 
   /**
    * What firmware leaves behind when it starts a kernel in S-mode: everything delegated, counters
-   * and Sstc open.
+   * and Sstc open. Counters are open to user programs, too, as OpenSBI leaves them: Linux relies on
+   * that for the clock in its vDSO unless it finds the SBI's PMU extension.
    */
   public void enterSupervisor(long entry, long hartId, long deviceTree) {
     medeleg = Csrs.DELEGABLE_EXCEPTIONS;
     mideleg = Csrs.SUPERVISOR_INTERRUPTS;
     mcounteren = 7;
+    scounteren = 7;
     menvcfg = Csrs.MENVCFG_WRITABLE;
     privilege = Status.S;
     pc = entry;
