@@ -20,22 +20,23 @@ import picocli.CommandLine.Spec;
     description = "Run a virtual machine, with its console on this terminal.",
     footer = {
       "",
-      "On a terminal every key goes to the guest, also Ctrl-C. Ctrl-A x stops the machine, Ctrl-A"
-          + " h",
-      "shows the other keys. If the input is a file or a pipe, it is typed into the guest, and its",
-      "end does not stop the machine.",
+      "On a terminal every key goes to the guest, also Ctrl-C. Ctrl-A x stops the",
+      "machine, Ctrl-A h shows the other keys. If the input is a file or a pipe, it",
+      "is typed into the guest, and its end does not stop the machine.",
       "",
-      "Exit status: 0 when the guest powers off or is stopped with Ctrl-A x, 1 when it reports a",
-      "failure or cannot be started, 2 wrong usage; stopped by a signal 128 + its number.",
+      "Exit status: 0 when the guest powers off or the user stops it with Ctrl-A x,",
+      "1 when it reports a failure or cannot be started, 2 wrong usage; after a",
+      "signal 128 + its number.",
       "",
       "Examples:",
       "  lockstep run",
       "      the built-in small guest",
-      "  lockstep run --image guests/mini --memory 512M",
-      "      Debian, from an image made by 'lockstep image build guests/mini'",
-      "  lockstep run --image guests/redis --disk data.img --net user,forward=tcp:6379::6379",
+      "  lockstep run --image mini",
+      "      Debian, from an image made by 'lockstep image build mini'",
+      "  lockstep run --image redis --disk data.img \\",
+      "      --net user,forward=tcp:6379::6379",
       "      redis in the guest, reached at port 6379 of this host",
-      "  lockstep run --kernel Image --initrd initrd.img --append 'quiet' --disk root.img"
+      "  lockstep run --kernel Image --initrd initrd --append 'quiet' --memory 1G"
     })
 final class RunCommand implements Callable<Integer> {
   @Spec private CommandSpec command;

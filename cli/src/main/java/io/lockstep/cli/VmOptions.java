@@ -1,10 +1,12 @@
 package io.lockstep.cli;
 
+import io.lockstep.cli.image.ImageManifest;
 import io.lockstep.host.vm.BuiltInGuest;
 import io.lockstep.host.vm.NetSpec;
 import io.lockstep.host.vm.VmSpec;
 import io.lockstep.host.vm.VmSpec.BootSpec;
 import io.lockstep.host.vm.VmSpec.DiskSpec;
+import io.lockstep.vm.machine.MachineConfig;
 import io.lockstep.vm.machine.MachineConfig.ClockMode;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -125,11 +127,12 @@ final class VmOptions {
 
   /** The machine that the options describe. */
   VmSpec toSpec() {
-    ImageDirectory from = image == null ? null : ImageDirectory.read(image);
+    ImageManifest from =
+        image == null ? null : ImageErrors.reported(() -> ImageManifest.read(image));
     BootSpec boot = boot(from);
     var allDisks = new ArrayList<DiskSpec>();
     if (from != null) {
-      from.disk().ifPresent(disk -> allDisks.add(new DiskSpec(disk, false, "")));
+      from.disk().ifPresent(disk -> allDisks.add(new DiskSpec(image.resolve(disk), false, "")));
     }
     allDisks.addAll(disks);
     Instant powerOn = rtc != null ? rtc : clock == ClockMode.HOST ? Instant.now() : FIXED_POWER_ON;
@@ -144,13 +147,13 @@ final class VmOptions {
         virtioConsole);
   }
 
-  private BootSpec boot(ImageDirectory from) {
+  private BootSpec boot(ImageManifest from) {
     Optional<Path> theKernel = Optional.ofNullable(kernel);
     Optional<Path> theInitrd = Optional.ofNullable(initrd);
     String line = append == null ? "" : append;
     if (from != null) {
-      theKernel = theKernel.or(() -> Optional.of(from.kernel()));
-      theInitrd = theInitrd.or(() -> Optional.of(from.initrd()));
+      theKernel = theKernel.or(() -> Optional.of(image.resolve(ImageManifest.KERNEL)));
+      theInitrd = theInitrd.or(() -> Optional.of(image.resolve(ImageManifest.INITRD)));
       line = (from.append() + " " + line).strip();
     }
     var boot = new BootSpec(theKernel, theInitrd, Optional.ofNullable(firmware), line);
@@ -161,12 +164,12 @@ final class VmOptions {
     return boot;
   }
 
-  private long memoryBytes(ImageDirectory from, BootSpec boot) {
+  private long memoryBytes(ImageManifest from, BootSpec boot) {
     if (memory != null) {
       return memory;
     }
     if (from != null) {
-      return Math.max(from.memoryBytes(), 1L << 20);
+      return Math.max((long) from.memoryMib() << 20, MachineConfig.MEMORY_MIN);
     }
     return boot.isSmallGuest() ? BuiltInGuest.MEMORY_BYTES : MEMORY_DEFAULT;
   }

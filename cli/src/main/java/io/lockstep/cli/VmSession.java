@@ -2,8 +2,10 @@ package io.lockstep.cli;
 
 import io.lockstep.cli.console.ConsoleSession;
 import io.lockstep.cli.console.EscapeKeys;
+import io.lockstep.host.net.gateway.Forward;
 import io.lockstep.host.vm.HostFiles;
 import io.lockstep.host.vm.LiveVm;
+import io.lockstep.host.vm.NetSpec;
 import io.lockstep.host.vm.SetupException;
 import io.lockstep.host.vm.VmParts;
 import io.lockstep.host.vm.VmSpec;
@@ -14,6 +16,7 @@ import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -105,9 +108,24 @@ final class VmSession implements AutoCloseable {
       if (console.isInteractive()) {
         tell("Ctrl-A x stops the machine, Ctrl-A h shows the other keys.");
       }
+      tellForwards();
+      console.console().whenBroken(this::stop);
       console.start(device -> current().consoleBacklog(device), this::obey);
     }
     return vm.run();
+  }
+
+  /** Tells the numbers of the ports that the user left open. */
+  private void tellForwards() {
+    if (parts.spec().net().isPresent()
+        && parts.spec().net().get().cable() instanceof NetSpec.Cable.ToGateway to) {
+      List<Forward> open = parts.net().orElseThrow().forwards();
+      for (int i = 0; i < open.size(); i++) {
+        if (to.forwards().get(i).hostPort() == 0) {
+          tell("forward " + open.get(i));
+        }
+      }
+    }
   }
 
   private synchronized LiveVm current() {

@@ -1,10 +1,12 @@
 package io.lockstep.host.backend;
 
 import io.lockstep.host.net.NetworkLink;
+import io.lockstep.host.net.gateway.Forward;
 import io.lockstep.replay.live.InputPort;
 import io.lockstep.replay.live.NetBackend;
 import io.lockstep.vm.port.Input;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * A network card's cable: carries packets between the machine and a {@link NetworkLink}. Packets
@@ -15,6 +17,7 @@ public final class LinkBackend implements NetBackend, NetworkLink.Receiver {
   private static final long ASK_NANOS = 50_000_000;
 
   private volatile NetworkLink link;
+  private List<Forward> forwards = List.of();
   private volatile Arrivals arrivals;
   private volatile Runnable askAbilities = () -> {};
   private long askedNanos = System.nanoTime() - ASK_NANOS;
@@ -24,6 +27,16 @@ public final class LinkBackend implements NetBackend, NetworkLink.Receiver {
   /** Uses this link, which delivers to this object, from now on. */
   public void connect(NetworkLink to) {
     link = to;
+  }
+
+  /** Says which forwards, with their real port numbers, come with the link. */
+  public void setForwards(List<Forward> open) {
+    forwards = List.copyOf(open);
+  }
+
+  /** The ports of this host that lead to the guest. */
+  public List<Forward> forwards() {
+    return forwards;
   }
 
   /** The link; null before {@link #connect}. */

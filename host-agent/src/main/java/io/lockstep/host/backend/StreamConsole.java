@@ -46,6 +46,7 @@ public final class StreamConsole implements ConsoleBackend {
   private boolean broken;
 
   private volatile Keyboard keyboard;
+  private volatile Runnable whenBroken = () -> {};
 
   /** Where typed bytes go. */
   record Keyboard(int device, InputPort port) {}
@@ -64,6 +65,11 @@ public final class StreamConsole implements ConsoleBackend {
   @Override
   public void start(int device, InputPort typed) {
     keyboard = new Keyboard(device, typed);
+  }
+
+  /** Sets what is done, on the console's thread, when the stream takes no more: a closed pipe. */
+  public void whenBroken(Runnable action) {
+    whenBroken = action;
   }
 
   /** The keyboard, or null before the machine was first started. */
@@ -126,6 +132,7 @@ public final class StreamConsole implements ConsoleBackend {
       } catch (IOException e) {
         LOG.debug("console output ends", e);
         giveUp();
+        whenBroken.run();
         return;
       }
     }

@@ -44,7 +44,7 @@ public final class Cables {
         CapturedLink captured = new CapturedLink(net.capture().get());
         NetworkLink link = null;
         try {
-          link = link(net, captured.receiver(backend));
+          link = link(net, backend, captured.receiver(backend));
         } finally {
           if (link == null) {
             captured.close();
@@ -52,7 +52,7 @@ public final class Cables {
         }
         backend.connect(captured.over(link));
       } else {
-        backend.connect(link(net, backend));
+        backend.connect(link(net, backend, backend));
       }
       return backend;
     } catch (IOException e) {
@@ -65,21 +65,23 @@ public final class Cables {
     return start.endsWith(".") ? start : start + ".";
   }
 
-  private static NetworkLink link(NetSpec net, NetworkLink.Receiver receiver)
+  private static NetworkLink link(NetSpec net, LinkBackend backend, NetworkLink.Receiver receiver)
       throws IOException, SetupException {
     return switch (net.cable()) {
-      case NetSpec.Cable.ToGateway to -> gateway(to, receiver);
+      case NetSpec.Cable.ToGateway to -> gateway(to, backend, receiver);
       case NetSpec.Cable.ToTap to -> new TapLink(Tap.open(to.name()), receiver);
       case NetSpec.Cable.ToSwitch to -> port(to, net.mac(), receiver);
     };
   }
 
-  private static NetworkLink gateway(NetSpec.Cable.ToGateway to, NetworkLink.Receiver receiver)
+  private static NetworkLink gateway(
+      NetSpec.Cable.ToGateway to, LinkBackend backend, NetworkLink.Receiver receiver)
       throws IOException {
     VirtualSwitch network =
         VirtualSwitch.start(
             VirtualSwitch.Config.inProcess(
                 GatewayConfig.of(to.outbound(), to.forwards()), Optional.empty()));
+    backend.setForwards(network.forwards());
     return new OwnNetwork(network, network.connect("vm", Offload.NONE, receiver));
   }
 
