@@ -59,8 +59,7 @@ class BuiltInFirmwareTest {
             0x01d2a023); // sw   t4, 0(t0): power off, failed
     Machine machine =
         new Machine(
-            new MachineConfig(
-                4 << 20, ClockMode.INSTRUCTIONS, Firmware.BUILT_IN, 0, List.of()),
+            new MachineConfig(4 << 20, ClockMode.INSTRUCTIONS, Firmware.BUILT_IN, 0, List.of()),
             OutputSink.NONE);
     machine.boot(KernelLoader.Images.of(kernel, new byte[0]), "");
 
