@@ -108,7 +108,7 @@ final class RecordCommand implements Callable<Integer> {
                 disk.readOnly()
                     ? VmParts.DiskOpener.FILES.open(disk)
                     : OverlayBlockBackend.open(disk.image(), out.toAbsolutePath());
-    try (VmSession session = VmSession.open(spec, disks, options.netOpener(), consoleLog, err)) {
+    try (VmSession session = VmSession.open(spec, disks, consoleLog, err)) {
       return record(session, spec);
     } catch (SetupException e) {
       throw new UserError(e.getMessage(), e);

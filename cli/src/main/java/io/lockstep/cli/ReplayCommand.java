@@ -133,9 +133,6 @@ final class ReplayCommand implements Callable<Integer> {
         VmSession.open(
             spec,
             disk -> OverlayBlockBackend.open(disk.image(), scratch),
-            _ -> {
-              throw new SetupException("There is no network.");
-            },
             null,
             command.commandLine().getErr())) {
       Backends backends = live.parts().backends(config, _ -> {});
