@@ -5,10 +5,12 @@
 
 static double square_root(double x) {
   double r;
-#ifdef NATIVE
+#ifdef __x86_64__
   __asm__("sqrtsd %1, %0" : "=x"(r) : "x"(x));
-#else
+#elif defined __riscv
   __asm__("fsqrt.d %0, %1" : "=f"(r) : "f"(x));
+#else
+  r = __builtin_sqrt(x);
 #endif
   return r;
 }

@@ -2,15 +2,27 @@ package io.lockstep.vm.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.lockstep.vm.engine.region.Region;
+import io.lockstep.vm.engine.region.RegionCompiler;
 import io.lockstep.vm.firmware.BootException;
 import io.lockstep.vm.firmware.KernelLoader;
 import io.lockstep.vm.machine.Machine;
 import io.lockstep.vm.machine.MachineConfig;
 import io.lockstep.vm.machine.MachineConfig.ClockMode;
 import io.lockstep.vm.machine.MachineConfig.Firmware;
+import io.lockstep.vm.memory.GuestRam;
 import io.lockstep.vm.port.OutputSink;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.classfile.Attributes;
+import java.lang.classfile.ClassFile;
+import java.lang.management.ClassLoadingMXBean;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -20,11 +32,16 @@ class RegionsTest {
 
   private static Machine machine(RandomProgram program, EngineOptions options)
       throws BootException {
+    Machine machine = machine(options, program.image());
+    program.writeTables(machine.ram());
+    return machine;
+  }
+
+  private static Machine machine(EngineOptions options, byte[] image) throws BootException {
     MachineConfig config =
         new MachineConfig(4 << 20, ClockMode.INSTRUCTIONS, Firmware.GUEST, 0, List.of());
     Machine machine = new Machine(config, OutputSink.NONE, options);
-    machine.boot(new KernelLoader.Images(new byte[0], new byte[0], program.image()), "");
-    program.writeTables(machine.ram());
+    machine.boot(new KernelLoader.Images(new byte[0], new byte[0], image), "");
     return machine;
   }
 
@@ -55,5 +72,84 @@ class RegionsTest {
       inRegions += compiled.engineStats().stepsInRegions();
     }
     assertThat(inRegions).as("steps in regions").isGreaterThan((long) PROGRAMS * STEPS / 10);
+  }
+
+  @Test
+  void noMethodOfARegionIsTooLargeForHotSpotToCompile() throws BootException {
+    int largest = 0;
+    for (long seed = 1; seed <= 40; seed++) {
+      RandomProgram program = new RandomProgram(seed);
+      GuestRam ram = new GuestRam(1 << 20);
+      byte[] image = program.image();
+      ram.write(GuestRam.BASE, image, 0, image.length);
+      CodeCache code = new CodeCache(ram);
+      for (int index = 2; index < 3; index++) {
+        CodePage page = new CodePage(index);
+        for (int offset = 0; offset < GuestRam.PAGE; offset += 4) {
+          code.decode(page, offset);
+        }
+        for (int offset = 0; offset < GuestRam.PAGE; offset += 4) {
+          Region region = RegionPlanner.plan(page.blocks[offset >> 1]);
+          if (region != null) {
+            assertThat(region.instructions()).isLessThanOrEqualTo(200);
+            largest = Math.max(largest, runMethodSize(RegionCompiler.compile(region)));
+          }
+        }
+      }
+    }
+    assertThat(largest).isBetween(1000, 7999);
+  }
+
+  private static int runMethodSize(byte[] classFile) {
+    return ClassFile.of().parse(classFile).methods().stream()
+        .filter(m -> m.methodName().equalsString("run"))
+        .mapToInt(m -> m.findAttribute(Attributes.code()).orElseThrow().codeLength())
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void theInterpretersLoopIsSmallEnoughForHotSpotToCompile() throws IOException {
+    try (InputStream in = Interpreter.class.getResourceAsStream("Interpreter.class")) {
+      assertThat(in).isNotNull();
+      assertThat(ClassFile.of().parse(in.readAllBytes()).methods())
+          .allSatisfy(
+              m ->
+                  assertThat(m.findAttribute(Attributes.code()).orElseThrow().codeLength())
+                      .as(m.methodName().stringValue())
+                      .isLessThan(8000));
+    }
+  }
+
+  @Test
+  void aGuestThatKeepsGeneratingCodeFillsNeitherTheCacheNorTheClassSpace() throws BootException {
+    // A loop that runs 50 times, then rewrites one of its own instructions, for ever.
+    int[] words = {
+      0x00000517, // auipc a0, 0
+      0x00000593, // li a1, 0
+      0x03200613, // li a2, 50
+      0x00158593, // addi a1, a1, 1
+      0xfec5cee3, // blt a1, a2, -4
+      0x00c52683, // lw a3, 12(a0)
+      0x00d52623, // sw a3, 12(a0)
+      0xfe9ff06f, // j to li a1
+    };
+    ByteBuffer image = ByteBuffer.allocate(words.length * 4).order(ByteOrder.LITTLE_ENDIAN);
+    for (int word : words) {
+      image.putInt(word);
+    }
+    Machine machine = machine(EngineOptions.eager(3, 20), image.array());
+    ClassLoadingMXBean classes = ManagementFactory.getClassLoadingMXBean();
+    int rounds = 0;
+    while (rounds < 100 && machine.engineStats().units() < 500) {
+      machine.run(machine.steps() + 20_000);
+      rounds++;
+    }
+    System.gc();
+    machine.run(machine.steps() + 20_000);
+
+    assertThat(machine.engineStats().units()).isGreaterThanOrEqualTo(500);
+    assertThat(machine.engineStats().unitsNow()).isLessThanOrEqualTo(20);
+    assertThat(classes.getUnloadedClassCount()).isGreaterThan(300);
   }
 }
