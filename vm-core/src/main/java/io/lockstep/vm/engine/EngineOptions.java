@@ -37,9 +37,17 @@ public record EngineOptions(
     REGIONS
   }
 
-  /** What is used when nothing else is said. */
+  /** What is used when nothing else is said: both tiers. */
   public static EngineOptions standard() {
-    return INTERPRETER;
+    return REGIONS;
+  }
+
+  /** The ordinary options of a mode. */
+  public static EngineOptions of(Mode mode) {
+    return switch (mode) {
+      case INTERPRETER -> INTERPRETER;
+      case REGIONS -> REGIONS;
+    };
   }
 
   /** Compiles nearly everything, and much of it again and again: for tests. */
