@@ -7,8 +7,8 @@ import io.lockstep.vm.snapshot.StateWriter;
 import java.util.Optional;
 
 /**
- * Runs a machine twice, in the interpreter alone and with compiled regions, and finds the first step
- * after which the two differ. They never should: this is for the day they do.
+ * Runs a machine twice, in the interpreter alone and with compiled regions, and finds the first
+ * step after which the two differ. They never should: this is for the day they do.
  *
  * <p>Both are compared at intervals by digest; when they differ, both go back to the last point
  * where they agreed, and the interval is halved until it is one step. For machines without inputs:
@@ -37,7 +37,8 @@ public final class TierComparison {
    */
   public TierComparison(VirtualMachine interpreted, VirtualMachine compiled) {
     if (interpreted.ram().size() > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException("tiers can be compared with less than 2 GiB of memory only");
+      throw new IllegalArgumentException(
+          "tiers can be compared with less than 2 GiB of memory only");
     }
     this.interpreted = interpreted;
     this.compiled = compiled;

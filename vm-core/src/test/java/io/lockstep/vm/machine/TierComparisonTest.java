@@ -26,8 +26,7 @@ class TierComparisonTest {
     MachineConfig config =
         new MachineConfig(1 << 20, ClockMode.INSTRUCTIONS, Firmware.GUEST, 0, List.of());
     Machine machine = new Machine(config, OutputSink.NONE, options);
-    ByteBuffer image =
-        ByteBuffer.allocate(COUNTING_LOOP.length * 4).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer image = ByteBuffer.allocate(COUNTING_LOOP.length * 4).order(ByteOrder.LITTLE_ENDIAN);
     for (int word : COUNTING_LOOP) {
       image.putInt(word);
     }
