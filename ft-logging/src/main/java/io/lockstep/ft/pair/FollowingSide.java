@@ -14,6 +14,8 @@ import io.lockstep.vm.snapshot.StateFormatException;
 import io.lockstep.vm.snapshot.StateReader;
 import java.io.IOException;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -33,6 +35,7 @@ final class FollowingSide {
   private OutputRelay relay;
   private MachineConfig.ClockMode clockMode;
   private String trouble = "";
+  private CompletableFuture<LogFile> file;
   private volatile LogFollower follower;
   private volatile long replayedNext;
   private long attachId;
@@ -55,6 +58,8 @@ final class FollowingSide {
   void prepare(Message.Welcome welcome) {
     attachId = welcome.attachId();
     relay = new OutputRelay();
+    // Opening a log can take a second, and memory is being copied for longer than that.
+    file = openLog(attachId);
     try {
       ReplicaHost.NewMachine made = host.makeMachine(welcome.machine(), relay);
       machine = made.machine();
@@ -108,6 +113,17 @@ final class FollowingSide {
     log.begin();
     events.accept(new Event.StateLoaded(attachId, ""));
     log.run();
+  }
+
+  private CompletableFuture<LogFile> openLog(long id) {
+    return CompletableFuture.supplyAsync(
+        () -> {
+          try {
+            return logs.create(id);
+          } catch (IOException e) {
+            throw new CompletionException(e);
+          }
+        });
   }
 
   private LogFollower newFollower(long startLsn, LogFile file) {
@@ -208,15 +224,15 @@ final class FollowingSide {
     attachId = e.attachId();
     live.retire();
     try {
-      LogFollower log = newFollower(e.logNext(), logs.create(attachId));
+      LogFollower log = newFollower(e.logNext(), openLog(attachId).join());
       follower = log;
       thread.execute(
           () -> {
             log.begin();
             log.run();
           });
-    } catch (IOException ex) {
-      events.accept(new Event.StoreFailed(ex.getMessage()));
+    } catch (CompletionException ex) {
+      events.accept(new Event.StoreFailed(ex.getCause().getMessage()));
     }
   }
 

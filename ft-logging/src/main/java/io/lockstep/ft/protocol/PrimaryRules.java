@@ -65,7 +65,8 @@ final class PrimaryRules {
       }
       case Event.Finished(Ending ending, String why) -> end(out, ending, why);
       case Event.Received(long conn, Message.Hello hello) -> {
-        refuse(conn, "The virtual machine has not started yet.", out);
+        // In a moment, perhaps: who joins tries again.
+        out.add(new Effect.Close(conn));
         yield s;
       }
       case Event.Tick t -> s;
@@ -151,7 +152,7 @@ final class PrimaryRules {
         refuse(conn, "A secondary is being attached already.", out);
         yield s;
       }
-      case Event.Tick() when now - s.peer().lastHeard() > config.timing().suspect() ->
+      case Event.Tick() when now - s.peer().lastHeard() > config.timing().attachSilence() ->
           giveUp(s, s.peer(), "it fell silent", out);
       case Event.Tick() -> with(s, beat(s.peer(), now, 0, 0, out));
       case Event.DetachAsked() -> giveUp(s, s.peer(), "the operator asked for it", out);
@@ -203,7 +204,7 @@ final class PrimaryRules {
         refuse(conn, "A secondary is being attached already.", out);
         yield s;
       }
-      case Event.Tick() when now - peer.lastHeard() > config.timing().suspect() ->
+      case Event.Tick() when now - peer.lastHeard() > config.timing().attachSilence() ->
           giveUp(s, peer, "it fell silent", out);
       case Event.Tick() -> {
         Window window = geared(s.window(), now, out);
@@ -450,7 +451,7 @@ final class PrimaryRules {
       case Event.Finished(Ending ending, String why) -> end(out, ending, why);
       case Event.Received(long conn, Message.Hello hello) -> {
         // Neither side may go back once a claim is out: it can succeed at any time.
-        refuse(conn, "The primary is about to go on alone.", out);
+        refuseNow(conn, hello, "The primary is about to go on alone.", out);
         yield s;
       }
       case Event.Tick e -> s;
@@ -519,7 +520,7 @@ final class PrimaryRules {
         yield solo;
       }
       case Event.Received(long conn, Message.Hello hello) -> {
-        refuse(conn, "The virtual machine is being switched over.", out);
+        refuseNow(conn, hello, "The virtual machine is being switched over.", out);
         yield s;
       }
       case Event.Received(long conn, Message message) when peer.isOn(conn) ->
@@ -701,6 +702,15 @@ final class PrimaryRules {
   private void refuse(long conn, String why, List<Effect> out) {
     out.add(new Effect.Send(conn, new Message.Refused(why)));
     out.add(new Effect.Close(conn));
+  }
+
+  /** For a moment that passes: who wants to resume learns that it is too late, who wants to join tries again. */
+  private void refuseNow(long conn, Message.Hello hello, String why, List<Effect> out) {
+    if (hello.attachId() != 0) {
+      refuse(conn, why, out);
+    } else {
+      out.add(new Effect.Close(conn));
+    }
   }
 
   static Stopped end(List<Effect> out, Ending ending, String why) {

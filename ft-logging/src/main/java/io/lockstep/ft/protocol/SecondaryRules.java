@@ -35,7 +35,7 @@ final class SecondaryRules {
         out.add(new Effect.Connect());
         yield new Joining(0, Long.MAX_VALUE, now);
       }
-      case Event.Tick() when s.conn() != 0 && now - s.lastHeard() > config.timing().suspect() -> {
+      case Event.Tick() when s.conn() != 0 && now - s.lastHeard() > config.timing().attachSilence() -> {
         out.add(new Effect.Close(s.conn()));
         yield new Joining(0, now, now);
       }
@@ -64,7 +64,7 @@ final class SecondaryRules {
           receive(s, now, message, out);
       case Event.LinkDown(long conn) when conn == s.conn() ->
           lostInAttach(out, "The primary was lost during the attach.");
-      case Event.Tick() when now - s.lastHeard() > config.timing().suspect() ->
+      case Event.Tick() when now - s.lastHeard() > config.timing().attachSilence() ->
           lostInAttach(out, "The primary fell silent during the attach.");
       case Event.Tick() -> {
         // Only a heartbeat: nothing is stored yet.
@@ -258,7 +258,7 @@ final class SecondaryRules {
 
   private Role watch(Following s, long now, List<Effect> out) {
     Timing timing = config.timing();
-    if (now - s.lastHeard() > timing.suspect()) {
+    if (now - s.lastHeard() > (s.eligible() ? timing.suspect() : timing.attachSilence())) {
       if (!s.eligible()) {
         return lostInAttach(out, "The primary fell silent before this secondary was complete.");
       }

@@ -29,6 +29,11 @@ public record Timing(
   public static final Timing DEFAULT =
       new Timing(100 * MS, 400 * MS, 20 * MS, 20 * MS, 20 * MS, 200 * MS, 10_000 * MS, 5_000 * MS);
 
+  /** Silence after which an attach is given up: nothing depends on it yet, and a process that has just started is slow. */
+  public long attachSilence() {
+    return 10 * suspect;
+  }
+
   /** With another silence until suspicion; the heartbeat is a quarter of it. */
   public Timing withSuspect(long nanos) {
     return new Timing(nanos / 4, nanos, grace, retry, lagLow, lagHigh, hopeless, switchOver);
