@@ -22,7 +22,8 @@ public interface LogFile extends FrameSink, AutoCloseable {
   @FunctionalInterface
   interface Factory {
     /**
-     * A file for the log of one attach, ready to be written without delay. May be called on any thread and take its time.
+     * A file for the log of one attach, ready to be written without delay. May be called on any
+     * thread and take its time.
      *
      * @throws IOException with a sentence for the user
      */

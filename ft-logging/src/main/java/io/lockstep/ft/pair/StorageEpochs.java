@@ -35,7 +35,8 @@ public final class StorageEpochs implements Epochs {
                       CompletableFuture.completedFuture(
                           Optional.of(new Owner(owner.epoch(), owner.owner(), owner.kind())));
                   case NewestEpoch.NoneYet n -> CompletableFuture.completedFuture(Optional.empty());
-                  case NewestEpoch.Unreachable(String why) -> CompletableFuture.failedFuture(new IOException(why));
+                  case NewestEpoch.Unreachable(String why) ->
+                      CompletableFuture.failedFuture(new IOException(why));
                 });
   }
 }

@@ -704,7 +704,10 @@ final class PrimaryRules {
     out.add(new Effect.Close(conn));
   }
 
-  /** For a moment that passes: who wants to resume learns that it is too late, who wants to join tries again. */
+  /**
+   * For a moment that passes: who wants to resume learns that it is too late, who wants to join
+   * tries again.
+   */
   private void refuseNow(long conn, Message.Hello hello, String why, List<Effect> out) {
     if (hello.attachId() != 0) {
       refuse(conn, why, out);

@@ -35,7 +35,8 @@ final class SecondaryRules {
         out.add(new Effect.Connect());
         yield new Joining(0, Long.MAX_VALUE, now);
       }
-      case Event.Tick() when s.conn() != 0 && now - s.lastHeard() > config.timing().attachSilence() -> {
+      case Event.Tick()
+          when s.conn() != 0 && now - s.lastHeard() > config.timing().attachSilence() -> {
         out.add(new Effect.Close(s.conn()));
         yield new Joining(0, now, now);
       }

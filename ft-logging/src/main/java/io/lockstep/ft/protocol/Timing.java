@@ -29,7 +29,10 @@ public record Timing(
   public static final Timing DEFAULT =
       new Timing(100 * MS, 400 * MS, 20 * MS, 20 * MS, 20 * MS, 200 * MS, 10_000 * MS, 5_000 * MS);
 
-  /** Silence after which an attach is given up: nothing depends on it yet, and a process that has just started is slow. */
+  /**
+   * Silence after which an attach is given up: nothing depends on it yet, and a process that has
+   * just started is slow.
+   */
   public long attachSilence() {
     return 10 * suspect;
   }

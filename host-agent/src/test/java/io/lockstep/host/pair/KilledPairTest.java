@@ -33,8 +33,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Two processes with a replica each behind the virtual switch, and a client that keeps one TCP connection open while they are killed. {@code -Dlockstep.kills=N} kills more
- * often.
+ * Two processes with a replica each behind the virtual switch, and a client that keeps one TCP
+ * connection open while they are killed. {@code -Dlockstep.kills=N} kills more often.
  */
 class KilledPairTest {
   private static final int KILLS = Integer.getInteger("lockstep.kills", 2);
@@ -62,9 +62,16 @@ class KilledPairTest {
           .forEach(command::add);
       command.addAll(
           List.of(
-              "-Xmx256m", "-XX:+UseSerialGC", "-cp", System.getProperty("java.class.path"),
-              PairProcess.class.getName(), role, directory.toString(), network.toString(),
-              Integer.toString(port), Integer.toString(primaryPort)));
+              "-Xmx256m",
+              "-XX:+UseSerialGC",
+              "-cp",
+              System.getProperty("java.class.path"),
+              PairProcess.class.getName(),
+              role,
+              directory.toString(),
+              network.toString(),
+              Integer.toString(port),
+              Integer.toString(primaryPort)));
       process = new ProcessBuilder(command).redirectErrorStream(true).start();
       children.add(this);
       Thread.ofVirtual().start(this::listen);
@@ -110,7 +117,10 @@ class KilledPairTest {
     }
   }
 
-  /** Appends increasing values over one TCP connection, and remembers the longest time without an answer. */
+  /**
+   * Appends increasing values over one TCP connection, and remembers the longest time without an
+   * answer.
+   */
   private static final class Client implements Runnable {
     private final Socket socket;
     final Thread thread = Thread.ofPlatform().unstarted(this);
@@ -128,7 +138,9 @@ class KilledPairTest {
     @Override
     public void run() {
       try (socket;
-          BufferedReader in = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII))) {
+          BufferedReader in =
+              new BufferedReader(
+                  new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII))) {
         OutputStream out = socket.getOutputStream();
         long seq = 0;
         for (long n = 1; !stop.get(); n++) {
@@ -141,7 +153,8 @@ class KilledPairTest {
         }
         out.write("LEDGER c\n".getBytes(StandardCharsets.US_ASCII));
         long n = acknowledged.get();
-        assertThat(in.readLine()).startsWith("OK %d %d count=%d sum=%d".formatted(n, n, n, n * (n + 1) / 2));
+        assertThat(in.readLine())
+            .startsWith("OK %d %d count=%d sum=%d".formatted(n, n, n, n * (n + 1) / 2));
       } catch (IOException | AssertionError e) {
         trouble = e;
       }
@@ -165,7 +178,8 @@ class KilledPairTest {
 
   @Test
   void oneTcpConnectionOutlivesKilledPrimariesAndSecondaries() throws Exception {
-    try (RandomAccessFile disk = new RandomAccessFile(directory.resolve("disk.raw").toFile(), "rw")) {
+    try (RandomAccessFile disk =
+        new RandomAccessFile(directory.resolve("disk.raw").toFile(), "rw")) {
       disk.setLength(4 << 20);
     }
     StorageDirectory.open(directory.resolve("storage"), "small");
@@ -176,7 +190,8 @@ class KilledPairTest {
         new VirtualSwitch.Config(
             List.of(SwitchAddress.parse("127.0.0.1:0")),
             Optional.empty(),
-            Optional.of(GatewayConfig.of(Outbound.NONE, List.of(Forward.parse("tcp:0:10.0.2.15:7000")))),
+            Optional.of(
+                GatewayConfig.of(Outbound.NONE, List.of(Forward.parse("tcp:0:10.0.2.15:7000")))),
             Optional.empty(),
             Optional.empty(),
             L2Switch.Limits.DEFAULT);
@@ -218,6 +233,9 @@ class KilledPairTest {
     client.stop.set(true);
     client.awaitEnd();
     Collections.sort(pauses);
-    System.out.println(client.acknowledged.get() + " values acknowledged; pauses after a kill of the primary in ms: " + pauses);
+    System.out.println(
+        client.acknowledged.get()
+            + " values acknowledged; pauses after a kill of the primary in ms: "
+            + pauses);
   }
 }

@@ -48,8 +48,9 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /**
- * One replica of the small guest in a process of its own, to be killed by a test. Arguments: {@code start|join}, directory, switch address, own port, the primary's port.
- * Tells what happens on its standard output.
+ * One replica of the small guest in a process of its own, to be killed by a test. Arguments: {@code
+ * start|join}, directory, switch address, own port, the primary's port. Tells what happens on its
+ * standard output.
  */
 final class PairProcess implements ReplicaHost {
   private static final int SECTOR = 512;
@@ -63,7 +64,9 @@ final class PairProcess implements ReplicaHost {
           ClockMode.HOST,
           Firmware.BUILT_IN,
           0,
-          List.of(new VirtioSlot.Block(DISK_BYTES / SECTOR, false, "small"), new VirtioSlot.Net(MAC, false)));
+          List.of(
+              new VirtioSlot.Block(DISK_BYTES / SECTOR, false, "small"),
+              new VirtioSlot.Net(MAC, false)));
 
   private final Path directory;
   private final SwitchClient port;
@@ -81,7 +84,11 @@ final class PairProcess implements ReplicaHost {
     PairProcess process = new PairProcess(directory, SwitchAddress.parse(args[2]));
     ReplicaId self = new ReplicaId(UUID.randomUUID());
     EpochStore store =
-        new EpochStore(StorageDirectory.open(directory.resolve("storage"), "small"), self, "test", Duration.ofSeconds(2));
+        new EpochStore(
+            StorageDirectory.open(directory.resolve("storage"), "small"),
+            self,
+            "test",
+            Duration.ofSeconds(2));
     StorageEpochs epochs = new StorageEpochs(store);
     int own = Integer.parseInt(args[3]);
     Timing timing = Timing.DEFAULT.withSuspect(1_500_000_000L);
@@ -92,7 +99,9 @@ final class PairProcess implements ReplicaHost {
     if (args[0].equals("start")) {
       OutputRelay relay = new OutputRelay();
       Machine machine = new Machine(CONFIG, relay);
-      machine.boot(KernelLoader.Images.of(SmallGuest.elf(), new byte[0]), "beat_ms=200 rto_min_ms=20 dirty_kb=1000");
+      machine.boot(
+          KernelLoader.Images.of(SmallGuest.elf(), new byte[0]),
+          "beat_ms=200 rto_min_ms=20 dirty_kb=1000");
       Epoch newest = epochs.newest().get().map(o -> o.epoch()).orElse(Epoch.NONE);
       Replica.Setup setup = new Replica.Setup(pair, listen, Optional.empty(), Optional.empty());
       replica = Replica.start(setup, process, epochs, logs, machine, relay, ClockMode.HOST, newest);
@@ -107,13 +116,17 @@ final class PairProcess implements ReplicaHost {
       boolean now = replica.status().protocol().isProtected();
       if (now != told) {
         told = now;
-        process.notice(now ? "PROTECTED " + replica.status().protocol().role().getSimpleName() : "UNPROTECTED");
+        process.notice(
+            now
+                ? "PROTECTED " + replica.status().protocol().role().getSimpleName()
+                : "UNPROTECTED");
       }
     }
   }
 
   private LogFile log(ReplicaId self, long id) throws IOException {
-    LogStoreWriter writer = new LogStoreWriter(directory.resolve("log-" + self + "-" + id), SyncPolicy.NEVER);
+    LogStoreWriter writer =
+        new LogStoreWriter(directory.resolve("log-" + self + "-" + id), SyncPolicy.NEVER);
     writer.write(new byte[0], 0, -1);
     return new LogFile() {
       @Override
@@ -143,7 +156,8 @@ final class PairProcess implements ReplicaHost {
   }
 
   @Override
-  public LiveDevices openDevices(Epoch epoch, InputPort inputs, List<Output.BlockRequest> rewrite) throws IOException {
+  public LiveDevices openDevices(Epoch epoch, InputPort inputs, List<Output.BlockRequest> rewrite)
+      throws IOException {
     RawDisk disk = new RawDisk(directory.resolve("disk.raw"));
     rewrite.forEach(disk::perform);
     arrivals = inputs;
@@ -211,10 +225,12 @@ final class PairProcess implements ReplicaHost {
           case READ -> image.read(ByteBuffer.wrap(read), r.sector() * SECTOR);
           case WRITE -> image.write(ByteBuffer.wrap(r.data()), r.sector() * SECTOR);
           case FLUSH -> image.force(false);
-          case DISCARD, WRITE_ZEROES -> image.write(ByteBuffer.allocate((int) r.length()), r.sector() * SECTOR);
+          case DISCARD, WRITE_ZEROES ->
+              image.write(ByteBuffer.allocate((int) r.length()), r.sector() * SECTOR);
         }
       } catch (IOException e) {
-        return new Input.BlockCompletion(r.device(), r.requestId(), Input.BlockStatus.IO_ERROR, new byte[0]);
+        return new Input.BlockCompletion(
+            r.device(), r.requestId(), Input.BlockStatus.IO_ERROR, new byte[0]);
       }
       return new Input.BlockCompletion(r.device(), r.requestId(), Input.BlockStatus.OK, read);
     }
