@@ -86,10 +86,10 @@ final class FollowingSide {
       return;
     }
     try {
-      follower = newFollower(state.startLsn(), logs.create(attachId));
-    } catch (IOException e) {
-      events.accept(
-          new Event.StateLoaded(attachId, "The secondary cannot store a log: " + e.getMessage()));
+      follower = newFollower(state.startLsn(), file.join());
+    } catch (CompletionException e) {
+      trouble = "The secondary cannot store a log: " + e.getCause().getMessage();
+      events.accept(new Event.StateLoaded(attachId, trouble));
       return;
     }
     thread.execute(() -> loadAndFollow(state, follower));

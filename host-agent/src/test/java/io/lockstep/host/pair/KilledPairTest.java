@@ -46,7 +46,7 @@ class KilledPairTest {
   private SwitchAddress network;
 
   /** A replica's process and what it says. */
-  private final class Child implements AutoCloseable {
+  private final class Child {
     final int port;
     final Process process;
     private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
@@ -109,11 +109,6 @@ class KilledPairTest {
     void kill() throws InterruptedException {
       process.destroyForcibly();
       process.waitFor();
-    }
-
-    @Override
-    public void close() throws InterruptedException {
-      kill();
     }
   }
 
@@ -200,7 +195,7 @@ class KilledPairTest {
       run(s, random);
     } finally {
       for (Child child : children) {
-        child.close();
+        child.kill();
       }
     }
   }

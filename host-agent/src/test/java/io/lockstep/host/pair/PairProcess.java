@@ -33,6 +33,7 @@ import io.lockstep.vm.port.Input;
 import io.lockstep.vm.port.Output;
 import io.lockstep.vm.port.OutputSink;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -93,7 +94,7 @@ final class PairProcess implements ReplicaHost {
     int own = Integer.parseInt(args[3]);
     Timing timing = Timing.DEFAULT.withSuspect(1_500_000_000L);
     PairConfig pair = new PairConfig("small", "", self, "127.0.0.1:" + own, timing);
-    InetSocketAddress listen = new InetSocketAddress("127.0.0.1", own);
+    InetSocketAddress listen = new InetSocketAddress(InetAddress.getLoopbackAddress(), own);
     LogFile.Factory logs = id -> process.log(self, id);
     Replica replica;
     if (args[0].equals("start")) {
@@ -106,7 +107,8 @@ final class PairProcess implements ReplicaHost {
       Replica.Setup setup = new Replica.Setup(pair, listen, Optional.empty(), Optional.empty());
       replica = Replica.start(setup, process, epochs, logs, machine, relay, ClockMode.HOST, newest);
     } else {
-      InetSocketAddress primary = new InetSocketAddress("127.0.0.1", Integer.parseInt(args[4]));
+      InetSocketAddress primary =
+          new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[4]));
       Replica.Setup setup = new Replica.Setup(pair, listen, Optional.of(primary), Optional.empty());
       replica = Replica.join(setup, process, epochs, logs);
     }
