@@ -6,12 +6,14 @@ import io.lockstep.host.vm.VmSpec;
 import io.lockstep.replay.live.VcpuEnd;
 import io.lockstep.vm.machine.VirtualMachine.Power;
 import java.io.PrintWriter;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code lockstep run}: one virtual machine, unprotected, with its console on the terminal. */
@@ -59,12 +61,36 @@ final class RunCommand implements Callable<Integer> {
       description = "When the machine ends, print what it has done to standard error.")
   private boolean stats;
 
+  @Option(
+      names = "--protect-listen",
+      paramLabel = "HOST:PORT",
+      converter = PairOptions.AddressConverter.class,
+      description = "Run as the primary of a pair, and accept a secondary here; needs --storage.")
+  private InetSocketAddress protectListen;
+
+  @Mixin private PairOptions pair;
+
   @Override
   public Integer call() {
     VmSpec spec = options.toSpec();
+    if (protectListen != null) {
+      return runProtected(spec);
+    }
+    if (pair.hasStorage()) {
+      throw new ParameterException(
+          command.commandLine(), "--storage is for protected machines; add --protect-listen HOST:PORT");
+    }
     PrintWriter err = command.commandLine().getErr();
     try (VmSession session = VmSession.open(spec, consoleLog, err)) {
       return runUntilOff(session);
+    } catch (SetupException e) {
+      throw new UserError(e.getMessage(), e);
+    }
+  }
+
+  private int runProtected(VmSpec spec) {
+    try (ReplicaProcess process = new ReplicaProcess(pair, command.commandLine().getErr())) {
+      return process.runPrimary(spec, protectListen);
     } catch (SetupException e) {
       throw new UserError(e.getMessage(), e);
     }

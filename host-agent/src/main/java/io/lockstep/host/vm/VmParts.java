@@ -93,7 +93,12 @@ public final class VmParts implements AutoCloseable {
 
   /** The configuration of a machine with these parts. */
   public MachineConfig machineConfig() {
-    return spec.machineConfig(disks.stream().map(BlockBackend::sectors).toList());
+    return machineConfig(spec, disks.stream().map(BlockBackend::sectors).toList());
+  }
+
+  /** The configuration of a machine whose disks have these sizes. */
+  public static MachineConfig machineConfig(VmSpec spec, List<Long> diskSectors) {
+    return spec.machineConfig(diskSectors);
   }
 
   /** What the user asked for. */
@@ -108,6 +113,12 @@ public final class VmParts implements AutoCloseable {
    * @throws SetupException if there is not enough memory, or the files are not what they should be
    */
   public Machine bootedMachine(MachineConfig config, OutputSink outputs) throws SetupException {
+    return bootedMachine(spec, config, outputs);
+  }
+
+  /** The same for a machine whose parts are opened later, when it owns them. */
+  public static Machine bootedMachine(VmSpec spec, MachineConfig config, OutputSink outputs)
+      throws SetupException {
     Machine machine;
     try {
       machine = new Machine(config, outputs);

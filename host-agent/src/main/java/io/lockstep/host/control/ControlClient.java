@@ -1,0 +1,73 @@
+package io.lockstep.host.control;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/** Asks other processes of the user on this host. */
+public final class ControlClient {
+  private static final String SUFFIX = ".sock";
+
+  private ControlClient() {}
+
+  /** The processes that can be asked, by number. Sockets that dead processes left are removed. */
+  public static List<Long> processes() throws IOException {
+    return processes(RuntimeDirectory.path());
+  }
+
+  /** The same for another runtime directory. */
+  public static List<Long> processes(Path directory) throws IOException {
+    List<Long> found = new ArrayList<>();
+    if (!Files.isDirectory(directory)) {
+      return found;
+    }
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path file : files.sorted().toList()) {
+        String name = file.getFileName().toString();
+        if (name.matches("\\d{1,10}\\.sock")) {
+          long pid = Long.parseLong(name.substring(0, name.length() - SUFFIX.length()));
+          if (ProcessHandle.of(pid).isPresent()) {
+            found.add(pid);
+          } else {
+            Files.deleteIfExists(file);
+          }
+        }
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Sends a request to a process.
+   *
+   * @return the reply; empty if the process does not answer any more
+   */
+  public static Optional<String> ask(long pid, String request) throws IOException {
+    return ask(RuntimeDirectory.path(), pid, request);
+  }
+
+  /** The same for another runtime directory. */
+  public static Optional<String> ask(Path directory, long pid, String request) throws IOException {
+    Path socket = RuntimeDirectory.socket(directory, pid);
+    if (!Files.exists(socket)) {
+      return Optional.empty();
+    }
+    try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+      Channels.newOutputStream(channel).write((request + "\n").getBytes(StandardCharsets.UTF_8));
+      BufferedReader in = new BufferedReader(Channels.newReader(channel, StandardCharsets.UTF_8));
+      return Optional.ofNullable(in.readLine());
+    } catch (ConnectException e) {
+      return Optional.empty();
+    }
+  }
+}

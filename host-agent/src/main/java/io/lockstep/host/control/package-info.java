@@ -1,0 +1,2 @@
+/** Questions and commands between the processes of one user on one host. */
+package io.lockstep.host.control;
