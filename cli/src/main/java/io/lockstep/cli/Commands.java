@@ -1,5 +1,6 @@
 package io.lockstep.cli;
 
+import io.lockstep.cli.demo.DemoCommand;
 import java.util.List;
 
 /**
@@ -12,7 +13,10 @@ import java.util.List;
 final class Commands {
   static final List<Class<?>> ALL =
       List.of(
+          DemoCommand.class,
           RunCommand.class,
+          SecondaryCommand.class,
+          StatusCommand.class,
           RecordCommand.class,
           ReplayCommand.class,
           LogCommand.class,

@@ -1,0 +1,11 @@
+package io.lockstep.cli.demo;
+
+/**
+ * What a replica says of itself.
+ *
+ * @param role its role in the pair
+ * @param epoch the epoch that it acts in, or follows
+ * @param steps its execution point
+ * @param lagMs how far the secondary is behind, as this replica sees it
+ */
+record Gears(String role, long epoch, long steps, double lagMs) {}
