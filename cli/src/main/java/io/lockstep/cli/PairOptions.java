@@ -31,8 +31,8 @@ final class PairOptions {
       names = "--storage",
       paramLabel = "DIR",
       description =
-          "Directory that both hosts see (local or NFS), for this machine alone: who owns it, and what the"
-              + " owners have written to its disks.")
+          "Directory that both hosts see (local or NFS), for this machine alone: who owns it, and"
+              + " what the owners have written to its disks.")
   private Path storage;
 
   @Option(
@@ -46,7 +46,8 @@ final class PairOptions {
       names = "--log-dir",
       paramLabel = "DIR",
       description =
-          "Where this host keeps the log while it is the secondary. Default: a temporary directory, removed at the end.")
+          "Where this host keeps the log while it is the secondary. Default: a temporary directory,"
+              + " removed at the end.")
   private Path logDirectory;
 
   @Option(
@@ -56,13 +57,19 @@ final class PairOptions {
       description = "Silence after which the other side is suspected. Default: ${DEFAULT-VALUE}.")
   private long suspectMs;
 
-  @Option(names = "--tls-cert", paramLabel = "PEM", description = "This host's certificate; needed beyond loopback.")
+  @Option(
+      names = "--tls-cert",
+      paramLabel = "PEM",
+      description = "This host's certificate; needed beyond loopback.")
   private Path certificate;
 
   @Option(names = "--tls-key", paramLabel = "PEM", description = "The certificate's private key.")
   private Path key;
 
-  @Option(names = "--tls-ca", paramLabel = "PEM", description = "The authority that signed both hosts' certificates.")
+  @Option(
+      names = "--tls-ca",
+      paramLabel = "PEM",
+      description = "The authority that signed both hosts' certificates.")
   private Path authority;
 
   boolean hasStorage() {
@@ -72,7 +79,8 @@ final class PairOptions {
   Path storage() {
     if (storage == null) {
       throw new ParameterException(
-          command.commandLine(), "a protected machine needs --storage DIR, on storage that both hosts see");
+          command.commandLine(),
+          "a protected machine needs --storage DIR, on storage that both hosts see");
     }
     return storage;
   }
@@ -93,7 +101,8 @@ final class PairOptions {
    */
   PairConfig pairConfig(ReplicaId self, String definition, InetSocketAddress listen) {
     if (suspectMs < 20 || suspectMs > 600_000) {
-      throw new ParameterException(command.commandLine(), "--suspect-ms must be between 20 and 600000");
+      throw new ParameterException(
+          command.commandLine(), "--suspect-ms must be between 20 and 600000");
     }
     String address = listen.getPort() == 0 ? "" : listen.getHostString() + ":" + listen.getPort();
     return new PairConfig(
@@ -130,13 +139,15 @@ final class PairOptions {
       try {
         int port = Integer.parseInt(text.substring(colon + 1));
         if (port < 0 || port > PORT_MAX) {
-          throw new TypeConversionException("'" + text + "' has a port that is not within 0 to 65535");
+          throw new TypeConversionException(
+              "'" + text + "' has a port that is not within 0 to 65535");
         }
         return new InetSocketAddress(InetAddress.getByName(text.substring(0, colon)), port);
       } catch (NumberFormatException e) {
         throw new TypeConversionException("'" + text + "' has no port number after the colon");
       } catch (UnknownHostException e) {
-        throw new TypeConversionException("the host in '" + text + "' is not known; check its name");
+        throw new TypeConversionException(
+            "the host in '" + text + "' is not known; check its name");
       }
     }
   }

@@ -61,7 +61,8 @@ final class ReplicaProcess implements AutoCloseable {
   int runPrimary(VmSpec spec, InetSocketAddress listen) throws SetupException {
     try {
       List<DiskSource> disks = openStorage(spec.disks(), SharedDisks.Side.PRIMARY);
-      MachineConfig config = VmParts.machineConfig(spec, disks.stream().map(DiskSource::sectors).toList());
+      MachineConfig config =
+          VmParts.machineConfig(spec, disks.stream().map(DiskSource::sectors).toList());
       OutputRelay relay = new OutputRelay();
       Machine machine = VmParts.bootedMachine(spec, config, relay);
       host = PairHost.ofPrimary(wiring(disks, spec.net()), config);
@@ -84,7 +85,10 @@ final class ReplicaProcess implements AutoCloseable {
 
   /** Joins a primary as its secondary, and stays until its end. Returns the exit status. */
   int runSecondary(
-      InetSocketAddress primary, InetSocketAddress listen, List<VmSpec.DiskSpec> disks, Optional<NetSpec> net)
+      InetSocketAddress primary,
+      InetSocketAddress listen,
+      List<VmSpec.DiskSpec> disks,
+      Optional<NetSpec> net)
       throws SetupException {
     try {
       host = PairHost.ofSecondary(wiring(openStorage(disks, SharedDisks.Side.SECONDARY), net));
@@ -101,7 +105,8 @@ final class ReplicaProcess implements AutoCloseable {
         options.pairConfig(self, definition, listen), listen, primary, options.tls());
   }
 
-  private List<DiskSource> openStorage(List<VmSpec.DiskSpec> disks, SharedDisks.Side side) throws IOException, SetupException {
+  private List<DiskSource> openStorage(List<VmSpec.DiskSpec> disks, SharedDisks.Side side)
+      throws IOException, SetupException {
     try {
       StorageDirectory storage = StorageDirectory.open(options.storage(), options.name());
       epochs = new StorageEpochs(storage, self);
@@ -117,7 +122,12 @@ final class ReplicaProcess implements AutoCloseable {
     Optional<NetworkCard.Cable> cable =
         net.isPresent() ? Optional.of(NetworkCard.cable(net.get())) : Optional.empty();
     return new PairHost.Wiring(
-        options.name(), disks, cable, console.console(), this::tell, (e, why) -> end.complete(new End(e, why)));
+        options.name(),
+        disks,
+        cable,
+        console.console(),
+        this::tell,
+        (e, why) -> end.complete(new End(e, why)));
   }
 
   private int waitForEnd(String role) throws IOException {
@@ -144,7 +154,8 @@ final class ReplicaProcess implements AutoCloseable {
       case QUIT -> replica.close();
       case STATS -> tell(status());
       case HELP -> tell(EscapeKeys.HELP);
-      case POWER_BUTTON -> tell("A protected machine has no power button yet; shut it down from inside.");
+      case POWER_BUTTON ->
+          tell("A protected machine has no power button yet; shut it down from inside.");
     }
   }
 

@@ -78,7 +78,8 @@ final class RunCommand implements Callable<Integer> {
     }
     if (pair.hasStorage()) {
       throw new ParameterException(
-          command.commandLine(), "--storage is for protected machines; add --protect-listen HOST:PORT");
+          command.commandLine(),
+          "--storage is for protected machines; add --protect-listen HOST:PORT");
     }
     PrintWriter err = command.commandLine().getErr();
     try (VmSession session = VmSession.open(spec, consoleLog, err)) {

@@ -20,10 +20,12 @@ import picocli.CommandLine.Spec;
     description = "Protect a running machine: run the same guest here, ready to take over.",
     footer = {
       "",
-      "Memory and devices are those of the primary's machine. When the primary dies, the guest carries on here, and its",
+      "Memory and devices are those of the primary's machine. When the primary dies, the guest"
+          + " carries on here, and its",
       "console with it; this process then is the primary, and accepts a new secondary at --listen.",
       "",
-      "Exit status: 0 when the guest powers off or is stopped, 1 when this replica must not or cannot go on, 2 wrong usage.",
+      "Exit status: 0 when the guest powers off or is stopped, 1 when this replica must not or"
+          + " cannot go on, 2 wrong usage.",
       "",
       "Example:",
       "  lockstep run --protect-listen 127.0.0.1:7100 --storage shared/vm1 --disk shared/disk.img",
@@ -45,7 +47,9 @@ final class SecondaryCommand implements Callable<Integer> {
       paramLabel = "HOST:PORT",
       defaultValue = "127.0.0.1:0",
       converter = PairOptions.AddressConverter.class,
-      description = "Where to accept a new secondary after taking over; port 0 for any. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Where to accept a new secondary after taking over; port 0 for any. Default:"
+              + " ${DEFAULT-VALUE}.")
   private InetSocketAddress listen;
 
   @Option(

@@ -1,6 +1,5 @@
 package io.lockstep.cli;
 
-import tools.jackson.jr.ob.JSON;
 import io.lockstep.host.control.ControlClient;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -14,6 +13,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import tools.jackson.jr.ob.JSON;
 
 /** {@code lockstep status}: what the replicas on this host are doing. */
 @Command(
@@ -21,7 +21,8 @@ import picocli.CommandLine.Spec;
     description = "Show the replicas of protected machines on this host.",
     footer = {
       "",
-      "LAG is how far the secondary's execution is behind, HELD how many outputs wait for its acknowledgement, SLOWED the share",
+      "LAG is how far the secondary's execution is behind, HELD how many outputs wait for its"
+          + " acknowledgement, SLOWED the share",
       "of time that the primary stands still for it.",
       "",
       "Examples:",
@@ -48,7 +49,8 @@ final class StatusCommand implements Callable<Integer> {
       for (long pid : only.isEmpty() ? ControlClient.processes() : only) {
         Optional<String> reply = ControlClient.ask(pid, "status");
         if (reply.isEmpty() && !only.isEmpty()) {
-          throw new UserError("Process %d is no replica of yours; 'lockstep status' lists them.".formatted(pid));
+          throw new UserError(
+              "Process %d is no replica of yours; 'lockstep status' lists them.".formatted(pid));
         }
         reply.ifPresent(replies::add);
       }
@@ -69,7 +71,18 @@ final class StatusCommand implements Callable<Integer> {
       out.println("No protected machine runs on this host.");
       return;
     }
-    out.printf(ROW, "PID", "NAME", "ROLE", "EPOCH", "PROTECTED", "LAG", "HELD", "SLOWED", "LOG", "LISTENS AT");
+    out.printf(
+        ROW,
+        "PID",
+        "NAME",
+        "ROLE",
+        "EPOCH",
+        "PROTECTED",
+        "LAG",
+        "HELD",
+        "SLOWED",
+        "LOG",
+        "LISTENS AT");
     for (String reply : replies) {
       Map<String, Object> r = JSON.std.mapFrom(reply);
       out.printf(

@@ -13,8 +13,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Another {@code lockstep} process: a switch, a replica. Its standard output is read line by line; what it says on standard error goes to a file in the
- * demo's directory.
+ * Another {@code lockstep} process: a switch, a replica. Its standard output is read line by line;
+ * what it says on standard error goes to a file in the demo's directory.
  */
 final class Child implements AutoCloseable {
   private static final long EXIT_WAIT_MS = 3_000;
@@ -71,7 +71,8 @@ final class Child implements AutoCloseable {
 
   private void readLines() {
     try (BufferedReader in =
-        new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+        new BufferedReader(
+            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
       for (String line = in.readLine(); line != null; line = in.readLine()) {
         if (line.startsWith("{\"event\":\"ready\"")) {
           ready.complete(line);
@@ -122,7 +123,10 @@ final class Child implements AutoCloseable {
     return process.isAlive();
   }
 
-  /** {@code kill -9}: no handler runs, nothing is flushed, nobody is told. Returns when it was sent, in ns. */
+  /**
+   * {@code kill -9}: no handler runs, nothing is flushed, nobody is told. Returns when it was sent,
+   * in ns.
+   */
   long kill() {
     killed = true;
     long now = System.nanoTime();

@@ -3,8 +3,8 @@ package io.lockstep.cli.demo;
 import io.lockstep.host.control.ControlClient;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.channels.FileChannel;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -20,8 +20,9 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.jr.ob.JSON;
 
 /**
- * The main job, with real processes: a switch, a protected guest, a client with one open connection; the primary is killed with {@code kill -9} and the
- * client carries on; a new secondary is attached; then the secondary is killed.
+ * The main job, with real processes: a switch, a protected guest, a client with one open
+ * connection; the primary is killed with {@code kill -9} and the client carries on; a new secondary
+ * is attached; then the secondary is killed.
  */
 final class Demo implements AutoCloseable {
   private static final long START_MS = 60_000;
@@ -34,7 +35,10 @@ final class Demo implements AutoCloseable {
   private static final double NANOS_PER_MS = 1e6;
   private static final String LOCAL = "127.0.0.1:0";
 
-  /** A killed process is noticed at once; only a silent one takes this long, which a busy machine must not be mistaken for. */
+  /**
+   * A killed process is noticed at once; only a silent one takes this long, which a busy machine
+   * must not be mistaken for.
+   */
   private static final String SUSPECT = "--suspect-ms=3000";
 
   private final Screen screen;
@@ -46,7 +50,8 @@ final class Demo implements AutoCloseable {
   private String switchAddress;
 
   /** What the demo found. */
-  record Result(long acknowledged, double pausePrimaryMs, double pauseSecondaryMs, double usualMs) {}
+  record Result(
+      long acknowledged, double pausePrimaryMs, double pauseSecondaryMs, double usualMs) {}
 
   Demo(Screen screen) throws IOException {
     this.screen = screen;
@@ -82,7 +87,8 @@ final class Demo implements AutoCloseable {
 
   private InetSocketAddress startNetwork() throws IOException, DemoException {
     screen.event("switch", "Starting the switch: the network that outlives both hosts.");
-    Child network = start("switch", "switch", "--listen", LOCAL, "--forward", "tcp:0:10.0.2.15:7000");
+    Child network =
+        start("switch", "switch", "--listen", LOCAL, "--forward", "tcp:0:10.0.2.15:7000");
     Map<String, Object> ready = parse(network.awaitReady(START_MS));
     switchAddress = ((List<?>) ready.get("listen")).getFirst().toString();
     // tcp:127.0.0.1:PORT:10.0.2.15:7000
@@ -120,7 +126,9 @@ final class Demo implements AutoCloseable {
     Child host = primary;
     String listen = status(host).map(s -> s.get("listen").toString()).orElseThrow(() -> gone(host));
     char letter = (char) ('A' + children.size() - 1);
-    screen.event("secondary", "Host %c: attaching a %s secondary while the guest runs.".formatted(letter, which));
+    screen.event(
+        "secondary",
+        "Host %c: attaching a %s secondary while the guest runs.".formatted(letter, which));
     Child joining =
         start(
             "host-" + Character.toLowerCase(letter),
@@ -136,7 +144,8 @@ final class Demo implements AutoCloseable {
             "switch=" + switchAddress);
     secondary = joining;
     await("the guest is protected", PROTECT_MS, () -> isProtected(host) && isFollowing(joining));
-    screen.good("protected", "Protected: both hosts run the same guest, instruction for instruction.");
+    screen.good(
+        "protected", "Protected: both hosts run the same guest, instruction for instruction.");
   }
 
   private void connect(InetSocketAddress service) throws IOException, DemoException {
@@ -154,7 +163,8 @@ final class Demo implements AutoCloseable {
     }
     screen.event(
         "client",
-        "A client opens one TCP connection and appends 1, 2, 3, ... each is on the guest's disk before it is acknowledged.");
+        "A client opens one TCP connection and appends 1, 2, 3, ... each is on the guest's disk"
+            + " before it is acknowledged.");
   }
 
   private double killPrimary() throws DemoException {
@@ -166,15 +176,15 @@ final class Demo implements AutoCloseable {
   }
 
   private double kill(Child victim, String what, boolean takesOver) throws DemoException {
-    screen.kill("kill", "kill -9 %d: %s is dead (%s).".formatted(victim.pid(), what, victim.name()));
+    screen.kill(
+        "kill", "kill -9 %d: %s is dead (%s).".formatted(victim.pid(), what, victim.name()));
     long before = client.lastValue();
     long at = victim.kill();
     if (takesOver) {
       primary = secondary;
     }
     secondary = null;
-    await(
-        "the client carries on", CARRY_ON_MS, () -> client.lastValue() > before + CARRY_ON_ACKS);
+    await("the client carries on", CARRY_ON_MS, () -> client.lastValue() > before + CARRY_ON_ACKS);
     double pauseMs = client.longestWait(at, Long.MAX_VALUE) / NANOS_PER_MS;
     screen.good(
         "carried-on",
@@ -225,7 +235,8 @@ final class Demo implements AutoCloseable {
   }
 
   private static DemoException gone(Child child) {
-    return new DemoException("The process %s has ended: %s".formatted(child.name(), child.lastWords()));
+    return new DemoException(
+        "The process %s has ended: %s".formatted(child.name(), child.lastWords()));
   }
 
   private void show() {
@@ -295,7 +306,8 @@ final class Demo implements AutoCloseable {
     }
     lines.add("lockstep status            what the replicas do");
     lines.add(
-        "kill -9 %d            and see what is left".formatted(primary == null ? 0 : primary.pid()));
+        "kill -9 %d            and see what is left"
+            .formatted(primary == null ? 0 : primary.pid()));
     lines.add("files: " + directory);
     return lines;
   }

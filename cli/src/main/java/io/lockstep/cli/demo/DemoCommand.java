@@ -16,8 +16,10 @@ import picocli.CommandLine.Spec;
     description = "See a guest survive kill -9 of its host, with real processes on this machine.",
     footer = {
       "",
-      "Starts a switch, a protected guest on two 'hosts' (two processes), and a client with one open TCP connection; kills the",
-      "primary with kill -9, attaches a new secondary, and kills that too. Nothing stays behind, also after Ctrl-C.",
+      "Starts a switch, a protected guest on two 'hosts' (two processes), and a client with one"
+          + " open TCP connection; kills the",
+      "primary with kill -9, attaches a new secondary, and kills that too. Nothing stays behind,"
+          + " also after Ctrl-C.",
       "",
       "Exit status: 0 if nothing was lost, 1 otherwise.",
       "",
@@ -32,7 +34,9 @@ public final class DemoCommand implements Callable<Integer> {
   @Option(names = "--json", description = "One JSON object a line, for programs.")
   private boolean json;
 
-  @Option(names = "--keep", description = "Leave everything running at the end, and say how to go on.")
+  @Option(
+      names = "--keep",
+      description = "Leave everything running at the end, and say how to go on.")
   private boolean keep;
 
   @Override
@@ -73,22 +77,24 @@ public final class DemoCommand implements Callable<Integer> {
     if (json) {
       return Screen.Style.JSON;
     }
-    return System.console() != null && System.console().isTerminal()
-        ? Screen.Style.TERMINAL
-        : Screen.Style.PLAIN;
+    return System.console().isTerminal() ? Screen.Style.TERMINAL : Screen.Style.PLAIN;
   }
 
   private static void summary(Screen screen, Demo.Result r) {
     screen.text("");
     screen.text(
         String.format(
-            Locale.ROOT, "%d values acknowledged to the client, %d in the guest's ledger: nothing lost, nothing twice.",
-            r.acknowledged(), r.acknowledged()));
+            Locale.ROOT,
+            "%d values acknowledged to the client, %d in the guest's ledger: nothing lost, nothing"
+                + " twice.",
+            r.acknowledged(),
+            r.acknowledged()));
     screen.text("1 TCP connection from beginning to end, through two kill -9.");
     screen.text(
         String.format(
             Locale.ROOT,
-            "Pause seen by the client: %.0f ms for the primary, %.0f ms for the secondary; usually a reply takes %.2f ms.",
+            "Pause seen by the client: %.0f ms for the primary, %.0f ms for the secondary; usually"
+                + " a reply takes %.2f ms.",
             r.pausePrimaryMs(),
             r.pauseSecondaryMs(),
             r.usualMs()));

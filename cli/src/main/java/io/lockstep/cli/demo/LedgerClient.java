@@ -11,8 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A client of the small guest's ledger that keeps one TCP connection open for ever: it appends 1, 2, 3, ..., waits for each reply, and remembers what was
- * acknowledged. It never reconnects: a broken connection is the end.
+ * A client of the small guest's ledger that keeps one TCP connection open for ever: it appends 1,
+ * 2, 3, ..., waits for each reply, and remembers what was acknowledged. It never reconnects: a
+ * broken connection is the end.
  */
 final class LedgerClient implements AutoCloseable {
   private static final int CONNECT_TIMEOUT_MS = 5_000;
@@ -43,7 +44,9 @@ final class LedgerClient implements AutoCloseable {
     socket.setTcpNoDelay(true);
     socket.setSoTimeout(REPLY_TIMEOUT_MS);
     out = socket.getOutputStream();
-    in = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII));
+    in =
+        new BufferedReader(
+            new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII));
     thread = Thread.ofPlatform().name("demo-client").unstarted(this::loop);
   }
 
@@ -77,7 +80,8 @@ final class LedgerClient implements AutoCloseable {
         Thread.sleep(THINK_MS);
       }
     } catch (IOException e) {
-      failure = "The client's connection broke after value %d: %s.".formatted(lastValue, e.getMessage());
+      failure =
+          "The client's connection broke after value %d: %s.".formatted(lastValue, e.getMessage());
     } catch (DemoException e) {
       failure = e.getMessage();
     } catch (InterruptedException e) {
@@ -164,7 +168,8 @@ final class LedgerClient implements AutoCloseable {
       }
       return n;
     } catch (IOException e) {
-      throw new DemoException("The client's connection broke at the end: %s.".formatted(e.getMessage()));
+      throw new DemoException(
+          "The client's connection broke at the end: %s.".formatted(e.getMessage()));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new DemoException("The demo was interrupted.");

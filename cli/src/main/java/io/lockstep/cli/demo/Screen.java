@@ -3,7 +3,10 @@ package io.lockstep.cli.demo;
 import java.io.PrintWriter;
 import java.util.Locale;
 
-/** What the demo shows: a status line that is redrawn on a terminal, and lines that stay. Plain lines where it isn't a terminal; JSON objects if asked for. */
+/**
+ * What the demo shows: a status line that is redrawn on a terminal, and lines that stay. Plain
+ * lines where it isn't a terminal; JSON objects if asked for.
+ */
 final class Screen {
   /** How to show things. */
   enum Style {
@@ -77,7 +80,10 @@ final class Screen {
     }
   }
 
-  /** Redraws the status line: the gears of both replicas and the client's stream. Only on a terminal. */
+  /**
+   * Redraws the status line: the gears of both replicas and the client's stream. Only on a
+   * terminal.
+   */
   void status(Gears primary, Gears secondary, long acknowledged, double replyMs) {
     if (style != Style.TERMINAL) {
       return;

@@ -13,8 +13,8 @@ import java.nio.file.Path;
 import java.util.function.UnaryOperator;
 
 /**
- * Answers questions about this process on a Unix socket: a connection carries one request line and one reply line. The socket is the user's own, so nobody else can
- * ask.
+ * Answers questions about this process on a Unix socket: a connection carries one request line and
+ * one reply line. The socket is the user's own, so nobody else can ask.
  */
 public final class ControlServer implements AutoCloseable {
   private static final int REQUEST_MAX = 256;
@@ -32,7 +32,8 @@ public final class ControlServer implements AutoCloseable {
   /**
    * Starts to answer, at {@code PID.sock} in the runtime directory.
    *
-   * @param answers from a request line to a reply line; called on threads of the server, also at once
+   * @param answers from a request line to a reply line; called on threads of the server, also at
+   *     once
    * @throws IOException with a sentence for the user
    */
   public static ControlServer start(UnaryOperator<String> answers) throws IOException {

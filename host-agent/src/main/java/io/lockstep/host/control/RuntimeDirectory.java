@@ -6,8 +6,9 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 
 /**
- * Where the processes of one user on one host leave their control sockets: {@code $LOCKSTEP_RUNTIME_DIR}, or else {@code $XDG_RUNTIME_DIR/lockstep},
- * or else {@code /tmp/lockstep-USER}. Only the user can enter it.
+ * Where the processes of one user on one host leave their control sockets: {@code
+ * $LOCKSTEP_RUNTIME_DIR}, or else {@code $XDG_RUNTIME_DIR/lockstep}, or else {@code
+ * /tmp/lockstep-USER}. Only the user can enter it.
  */
 public final class RuntimeDirectory {
   private RuntimeDirectory() {}

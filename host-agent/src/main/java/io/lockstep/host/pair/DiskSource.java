@@ -10,7 +10,8 @@ public interface DiskSource extends AutoCloseable {
   long sectors();
 
   /**
-   * Opens the disk for the owner of an epoch. When it returns, nothing that an older owner still writes can be read any more.
+   * Opens the disk for the owner of an epoch. When it returns, nothing that an older owner still
+   * writes can be read any more.
    *
    * @throws IOException with a sentence for the user
    */

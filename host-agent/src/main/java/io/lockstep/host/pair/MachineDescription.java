@@ -65,7 +65,8 @@ final class MachineDescription {
       }
       return new MachineConfig(memory, clock, firmware, rtc, slots);
     } catch (StateFormatException | IllegalArgumentException e) {
-      throw new IOException("The primary's description of its machine is damaged: " + e.getMessage() + ".", e);
+      throw new IOException(
+          "The primary's description of its machine is damaged: " + e.getMessage() + ".", e);
     }
   }
 

@@ -16,8 +16,8 @@ import java.util.function.Consumer;
 import javax.net.ssl.SSLContext;
 
 /**
- * A replica's port at the switch. It connects as soon as the machine is known, and waits; going live is one message then, and the switch cuts off the ports of
- * older epochs by itself.
+ * A replica's port at the switch. It connects as soon as the machine is known, and waits; going
+ * live is one message then, and the switch cuts off the ports of older epochs by itself.
  */
 public final class NetworkCard {
   private static final int HEADER = 12;
@@ -45,7 +45,8 @@ public final class NetworkCard {
   public static Cable cable(NetSpec net) throws SetupException, IOException {
     if (!(net.cable() instanceof NetSpec.Cable.ToSwitch to)) {
       throw new SetupException(
-          "A protected machine's network must outlive its host: start 'lockstep switch' and use --net switch=ADDR.");
+          "A protected machine's network must outlive its host: start 'lockstep switch' and use"
+              + " --net switch=ADDR.");
     }
     Optional<SSLContext> tls =
         to.tls().isPresent() ? Optional.of(to.tls().get().load()) : Optional.empty();
@@ -69,7 +70,8 @@ public final class NetworkCard {
               @Override
               public void refused(ClaimAnswer answer, long newestEpoch) {
                 notices.accept(
-                    "The switch has cut this replica off (%s, newest epoch %d).".formatted(answer, newestEpoch));
+                    "The switch has cut this replica off (%s, newest epoch %d)."
+                        .formatted(answer, newestEpoch));
               }
             });
     backend.connect(client);
@@ -77,13 +79,15 @@ public final class NetworkCard {
 
   /** Owns the card's address from now on, and tells the network where it is. */
   LinkBackend claim(Epoch epoch) {
-    var unused = client.claim(epoch.number());
+    var _ = client.claim(epoch.number());
     byte[] announcement = announcement();
     client.send(announcement, 0, announcement.length);
     return backend;
   }
 
-  /** A reverse ARP request from the card to everybody: switches learn the place, and nobody answers. */
+  /**
+   * A reverse ARP request from the card to everybody: switches learn the place, and nobody answers.
+   */
   private byte[] announcement() {
     ByteBuffer b = ByteBuffer.allocate(HEADER + FRAME_MIN);
     b.position(HEADER);

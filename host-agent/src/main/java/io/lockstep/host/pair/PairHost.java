@@ -29,7 +29,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
-/** What this host gives a replica: a machine, and when it goes live the real disks, network and console. */
+/**
+ * What this host gives a replica: a machine, and when it goes live the real disks, network and
+ * console.
+ */
 public final class PairHost implements ReplicaHost {
   private static final byte[] NOTHING = {};
 
@@ -38,7 +41,8 @@ public final class PairHost implements ReplicaHost {
    *
    * @param vm the virtual machine's name
    * @param disks in the guest's order
-   * @param cable of the network card, if the machine has one; a machine with one but no cable here is cut off
+   * @param cable of the network card, if the machine has one; a machine with one but no cable here
+   *     is cut off
    * @param console of the UART and of virtio consoles
    * @param notices gets lines for the operator
    * @param ended is told once why the replica stopped for good
@@ -84,7 +88,8 @@ public final class PairHost implements ReplicaHost {
           && wiring.cable().isPresent()
           && !cards.containsKey(device)) {
         cards.put(
-            device, new NetworkCard(wiring.cable().get(), wiring.vm(), net.mac(), wiring.notices()));
+            device,
+            new NetworkCard(wiring.cable().get(), wiring.vm(), net.mac(), wiring.notices()));
       }
     }
   }

@@ -28,7 +28,8 @@ public final class ReplicaLogs implements LogFile.Factory, AutoCloseable {
   }
 
   /**
-   * Writes a log that nobody reads: the store's libraries take a second to load the first time, and the primary must not wait for that in an attach.
+   * Writes a log that nobody reads: the store's libraries take a second to load the first time, and
+   * the primary must not wait for that in an attach.
    */
   private void warmUp() throws IOException {
     Path directory = root.resolve("warm-up-" + ProcessHandle.current().pid());

@@ -23,8 +23,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
 /**
- * The disks of a protected machine: a raw image that both hosts see, and a layer an epoch beside it in the storage directory. A disk that the guest
- * cannot write needs no layers.
+ * The disks of a protected machine: a raw image that both hosts see, and a layer an epoch beside it
+ * in the storage directory. A disk that the guest cannot write needs no layers.
  */
 public final class SharedDisks {
   private static final int SECTOR = 512;
@@ -128,7 +128,10 @@ public final class SharedDisks {
       }
     }
 
-    /** Keeps what is known of the layers fresh, so that going live has only the newest entries to read. */
+    /**
+     * Keeps what is known of the layers fresh, so that going live has only the newest entries to
+     * read.
+     */
     private void prepareAgainAndAgain() {
       try {
         SharedDiskFollower own = follower;

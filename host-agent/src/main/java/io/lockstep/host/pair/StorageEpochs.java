@@ -72,7 +72,8 @@ public final class StorageEpochs implements Epochs, AutoCloseable {
       return newest().get().map(Owner::epoch).orElse(Epoch.NONE);
     } catch (ExecutionException e) {
       throw new IOException(
-          "The storage cannot be reached (%s); is it mounted?".formatted(e.getCause().getMessage()), e);
+          "The storage cannot be reached (%s); is it mounted?".formatted(e.getCause().getMessage()),
+          e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("Starting was interrupted.", e);

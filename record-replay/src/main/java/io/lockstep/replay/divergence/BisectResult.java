@@ -59,8 +59,8 @@ public sealed interface BisectResult {
     @Override
     public String text() {
       return ("Replays agree with each other but not with the recording, which went another way"
-                  + " between execution points %d and %d (%s). Try other engines, or suspect the"
-                  + " recording host.")
+              + " between execution points %d and %d (%s). Try other engines, or suspect the"
+              + " recording host.")
           .formatted(goodPoint, badPoint, divergence);
     }
   }
