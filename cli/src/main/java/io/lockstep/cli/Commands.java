@@ -17,17 +17,9 @@ final class Commands {
           RunCommand.class,
           SecondaryCommand.class,
           StatusCommand.class,
-      List.of(
-          DemoCommand.class,
-          RunCommand.class,
-          SecondaryCommand.class,
-          StatusCommand.class,
           RecordCommand.class,
           ReplayCommand.class,
           LogCommand.class,
-          ImageCommand.class,
-          SwitchCommand.class,
-          TrainCommand.class);
           ImageCommand.class,
           SwitchCommand.class,
           TrainCommand.class);
