@@ -63,8 +63,7 @@ final class VmSession implements AutoCloseable {
     ConsoleSession console = new ConsoleSession(openLog(consoleLog));
     boolean done = false;
     try {
-      VmParts parts =
-          VmParts.open(spec, disks, VmParts.NetOpener.CABLES, console.console());
+      VmParts parts = VmParts.open(spec, disks, VmParts.NetOpener.CABLES, console.console());
       VmSession session = new VmSession(messages, console, parts);
       Runtime.getRuntime().addShutdownHook(session.onSignal);
       done = true;
