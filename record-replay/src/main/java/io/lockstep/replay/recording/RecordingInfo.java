@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -59,7 +60,14 @@ public record RecordingInfo(
       line(out, "note." + note, notes.get(note).replace('\n', ' '));
     }
     line(out, "crc32c", checksum(out.toString()));
-    Files.writeString(directory.resolve(FILE), out);
+    // Whole or not there: a crash here must not leave half a description, nor may a reader see one.
+    Path draft = directory.resolve(FILE + ".tmp");
+    Files.writeString(draft, out);
+    Files.move(
+        draft,
+        directory.resolve(FILE),
+        StandardCopyOption.ATOMIC_MOVE,
+        StandardCopyOption.REPLACE_EXISTING);
   }
 
   static RecordingInfo read(Path directory) throws IOException {
