@@ -53,6 +53,13 @@ final class CodeCache implements GuestRam.CodeObserver {
     return page;
   }
 
+  /**
+   * The page for a physical address in RAM, for one use: nothing decoded from it is found again.
+   */
+  CodePage pageOnce(long physical) {
+    return new CodePage((int) ((physical - GuestRam.BASE) / GuestRam.PAGE));
+  }
+
   /** Called by the engine before a store of its own to a page with {@link GuestRam#CODE}. */
   void beforeStore(long physical, int length) {
     int index = (int) ((physical - GuestRam.BASE) / GuestRam.PAGE);
@@ -145,9 +152,13 @@ final class CodeCache implements GuestRam.CodeObserver {
 
   /** Whether the instruction at {@code offset} continues in the next page. */
   boolean crosses(CodePage page, int offset) {
-    return offset == GuestRam.PAGE - 2
-        && !Decoder.isCompressed(
-            ram.getShort(GuestRam.BASE + (long) page.index * GuestRam.PAGE + offset));
+    return offset == GuestRam.PAGE - 2 && !isCompressed(page, offset);
+  }
+
+  /** Whether the instruction at {@code offset} is 2 bytes long. */
+  boolean isCompressed(CodePage page, int offset) {
+    return Decoder.isCompressed(
+        ram.getShort(GuestRam.BASE + (long) page.index * GuestRam.PAGE + offset));
   }
 
   /**

@@ -133,21 +133,25 @@ final class Interpreter {
           if (block == null) {
             return;
           }
+          // What has been fetched is executed at once: the walk may have left its mark (§2.3 of
+          // the design), and an input must not come in between.
+          if (block.count > left) {
+            block = code.decode(block.page, block.start(), (int) left);
+          }
+        } else if (++block.heat > hot) {
+          long after = regions.run(block, pc, left);
+          if (after == RegionCode.LEAVE) {
+            return;
+          }
+          if (after != left) {
+            left = after;
+            pc = hart.pc;
+            continue;
+          }
         }
       } else {
         first = null;
         hot = Integer.MAX_VALUE;
-      }
-      if (++block.heat > hot) {
-        long after = regions.run(block, pc, left);
-        if (after == RegionCode.LEAVE) {
-          return;
-        }
-        if (after != left) {
-          left = after;
-          pc = hart.pc;
-          continue;
-        }
       }
       long page = pc & PAGE_MASK;
       int i = 0;
@@ -492,6 +496,9 @@ final class Interpreter {
     if (physical == -1) {
       return null;
     }
+    if (!mmu.fetchesAlike(physical)) {
+      return findProtected(pc, physical);
+    }
     CodePage page = code.pageFor(physical, Mmu.fetchSlot(pc, hart.fetchContext));
     int offset = (int) pc & 4095;
     if (code.crosses(page, offset)) {
@@ -504,6 +511,25 @@ final class Interpreter {
     }
     Block block = page.blocks[offset >> 1];
     return block != null ? block : code.decode(page, offset);
+  }
+
+  /**
+   * One instruction of a page that PMP protects in parts: each fetch is checked, so nothing is
+   * kept.
+   */
+  private Block findProtected(long pc, long physical) {
+    int offset = (int) pc & 4095;
+    CodePage page = code.pageOnce(physical);
+    if (code.isCompressed(page, offset)) {
+      return code.decode(page, offset, 1);
+    }
+    long next = fetch(pc + 2, pc);
+    if (next == -1) {
+      return null;
+    }
+    return code.crosses(page, offset)
+        ? code.decodeCrossing(page, code.pageOnce(next))
+        : code.decode(page, offset, 1);
   }
 
   private long fetch(long virtual, long instruction) {

@@ -268,12 +268,13 @@ public final class Machine implements VirtualMachine {
 
   /** Whether the hart has something to do again after WFI. */
   private boolean leaveWaiting() {
-    if (!hart.wakeUpPending() && config.clock() == ClockMode.INSTRUCTIONS) {
-      long wake = wakeTicks();
-      if (wake != GuestClock.NEVER) {
-        clock.rebase(hart.steps, wake, (1L << 32) / MachineConfig.STEPS_PER_TICK, GuestClock.NEVER);
-        rtc.checkAlarm();
-      }
+    // An alarm whose interrupt is masked wakes nobody: then the next timer is looked for.
+    while (!hart.wakeUpPending()
+        && config.clock() == ClockMode.INSTRUCTIONS
+        && wakeTicks() != GuestClock.NEVER) {
+      long slope = (1L << 32) / MachineConfig.STEPS_PER_TICK;
+      clock.rebase(hart.steps, wakeTicks(), slope, GuestClock.NEVER);
+      rtc.checkAlarm();
     }
     if (hart.wakeUpPending()) {
       hart.waiting = false;

@@ -53,6 +53,7 @@ public final class Mmu implements Stateful {
     Cause.LOAD_ACCESS, Cause.STORE_ACCESS, Cause.FETCH_ACCESS
   };
   private static final int SUPER_BUCKETS = 512;
+  private static final int[] SUPERPAGE_SHIFTS = {21, 30, 39};
   private static final int MODE_M = 3;
 
   /** Fast entries of loads: tag, addend, tag, addend, ... */
@@ -67,7 +68,7 @@ public final class Mmu implements Stateful {
   private final TranslationCache[] caches = {loads, stores, fetches};
 
   /**
-   * Whether a part of a superpage in this hash bucket of 2 MiB (and of 1 GiB) regions may be
+   * Whether a part of a superpage in this hash bucket of 2 MiB (and 1 GiB, 512 GiB) regions may be
    * cached: then a fence for one address drops all.
    */
   private final byte[] superpages = new byte[SUPER_BUCKETS];
@@ -160,6 +161,11 @@ public final class Mmu implements Stateful {
     return pmp.allows(physical, length, 1 << kind, context == MODE_M);
   }
 
+  /** Whether PMP has one answer for all fetches from the page of a physical address. */
+  public boolean fetchesAlike(long physical) {
+    return pmp.uniform(physical & -4096L);
+  }
+
   /**
    * Makes the fast entry of an address that {@link #translate} has just translated, if its page
    * allows one.
@@ -221,9 +227,11 @@ public final class Mmu implements Stateful {
    * is a superpage.
    */
   public void flush(long virtual) {
-    if (superpages[bucket(virtual, 21)] != 0 || superpages[bucket(virtual, 30)] != 0) {
-      flush();
-      return;
+    for (int shift : SUPERPAGE_SHIFTS) {
+      if (superpages[bucket(virtual, shift)] != 0) {
+        flush();
+        return;
+      }
     }
     loads.flush(virtual, slot -> loadFast[slot * 2] = NO_TAG);
     stores.flush(virtual, slot -> storeFast[slot * 2] = NO_TAG);
@@ -311,7 +319,7 @@ public final class Mmu implements Stateful {
       ram.putLong(entryAddress, pte | wanted);
     }
     if (level > 0) {
-      superpages[bucket(virtual, level == 1 ? 21 : 30)] = 1;
+      superpages[bucket(virtual, SUPERPAGE_SHIFTS[level - 1])] = 1;
     }
     return (ppn | virtual >>> 12 & offsetMask) << 12;
   }
