@@ -170,7 +170,7 @@ class RunErrorsTest {
   @Test
   void aDirectoryWithoutManifestIsNoImage() {
     assertThat(run("--image", directory.toString())).isEqualTo(1);
-    assertOneSentence("is no image", "lockstep image build " + directory);
+    assertOneSentence("is no guest image", "lockstep image build " + directory);
   }
 
   @Test
