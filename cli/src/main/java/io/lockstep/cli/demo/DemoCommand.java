@@ -73,11 +73,14 @@ public final class DemoCommand implements Callable<Integer> {
     }
   }
 
+  // It can be null, whatever the version: without a terminal, with the platform's own console.
+  @SuppressWarnings("SystemConsoleNull")
   private Screen.Style style() {
     if (json) {
       return Screen.Style.JSON;
     }
-    return System.console().isTerminal() ? Screen.Style.TERMINAL : Screen.Style.PLAIN;
+    java.io.Console console = System.console();
+    return console != null && console.isTerminal() ? Screen.Style.TERMINAL : Screen.Style.PLAIN;
   }
 
   private static void summary(Screen screen, Demo.Result r) {
