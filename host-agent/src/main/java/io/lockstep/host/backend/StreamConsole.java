@@ -5,6 +5,7 @@ import io.lockstep.replay.live.InputPort;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.util.Arrays;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -45,6 +46,7 @@ public final class StreamConsole implements ConsoleBackend {
   private boolean closed;
   private boolean broken;
 
+  private final CountDownLatch started = new CountDownLatch(1);
   private volatile Keyboard keyboard;
   private volatile Runnable whenBroken = () -> {};
 
@@ -65,6 +67,7 @@ public final class StreamConsole implements ConsoleBackend {
   @Override
   public void start(int device, InputPort typed) {
     keyboard = new Keyboard(device, typed);
+    started.countDown();
   }
 
   /** Sets what is done, on the console's thread, when the stream takes no more: a closed pipe. */
@@ -72,8 +75,9 @@ public final class StreamConsole implements ConsoleBackend {
     whenBroken = action;
   }
 
-  /** The keyboard, or null before the machine was first started. */
-  Keyboard keyboard() {
+  /** Waits until a machine has been started, and gives the newest one's keyboard. */
+  Keyboard awaitKeyboard() throws InterruptedException {
+    started.await();
     return keyboard;
   }
 

@@ -59,10 +59,8 @@ public final class TypedInput {
   }
 
   private void type(byte[] piece) throws InterruptedException {
-    StreamConsole.Keyboard keyboard = console.keyboard();
-    if (keyboard == null || piece.length == 0) {
-      return;
-    }
+    // What is typed before the machine starts waits for it.
+    StreamConsole.Keyboard keyboard = console.awaitKeyboard();
     keyboard.port().offer(new Input.ConsoleInput(keyboard.device(), piece));
     sinceAsked += piece.length;
     if (sinceAsked >= PIECE_MAX) {
