@@ -75,6 +75,20 @@ public final class Plic implements MmioDevice, Stateful {
     };
   }
 
+  /**
+   * A second wire of source {@code n}, whose rising edge is one request: claimed once, not repeated
+   * while the wire stays high, withdrawn if it falls before the claim.
+   */
+  public IrqLine requests(int n) {
+    check(n);
+    return high -> {
+      if (high != bit(pulsed, n)) {
+        set(pulsed, n, high);
+        update();
+      }
+    };
+  }
+
   /** Requests source {@code n} once: it stays pending until it is claimed. */
   public void pulse(int n) {
     check(n);

@@ -71,6 +71,7 @@ public final class Uart implements MmioDevice, Stateful {
   private static final int MSR_CONNECTED = 0xb0;
 
   private final IrqLine irq;
+  private final IrqLine emptied;
   private final OutputSink sink;
   private final ByteQueue fifo = new ByteQueue("uart-fifo", FIFO_SIZE);
   private final ByteQueue backlog = new ByteQueue("uart-backlog", BACKLOG_MAX);
@@ -86,11 +87,14 @@ public final class Uart implements MmioDevice, Stateful {
   /**
    * Makes a port in its reset state.
    *
-   * @param irq the wire to the PLIC
+   * @param irq the wire to the PLIC, high as long as there is something to read
+   * @param emptied raised each time the transmitter becomes empty; a request, not a level: drivers
+   *     exist that neither read IIR nor write THR, and for which one interrupt must be enough
    * @param sink takes what the guest sends, as {@link Output.ConsoleBytes} of {@link DeviceId#UART}
    */
-  public Uart(IrqLine irq, OutputSink sink) {
+  public Uart(IrqLine irq, IrqLine emptied, OutputSink sink) {
     this.irq = irq;
+    this.emptied = emptied;
     this.sink = sink;
   }
 
@@ -168,8 +172,15 @@ public final class Uart implements MmioDevice, Stateful {
     } else {
       sink.emit(new Output.ConsoleBytes(DeviceId.UART, new byte[] {(byte) b}));
     }
-    emptyPending = true;
+    setEmptyPending(true);
     update();
+  }
+
+  private void setEmptyPending(boolean pending) {
+    emptyPending = pending;
+    if (!pending || (ier & IER_EMPTY) != 0) {
+      emptied.set(pending);
+    }
   }
 
   private void loopBack(byte b) {
@@ -183,12 +194,13 @@ public final class Uart implements MmioDevice, Stateful {
   private void setInterruptEnable(int v) {
     // Enabling the interrupt while the transmitter is empty raises it, also the second time:
     // drivers probe for that.
-    if ((v & ~ier & IER_EMPTY) != 0) {
-      emptyPending = true;
-    } else if ((v & IER_EMPTY) == 0) {
-      emptyPending = false;
-    }
+    boolean enabled = (v & ~ier & IER_EMPTY) != 0;
     ier = v;
+    if (enabled) {
+      setEmptyPending(true);
+    } else if ((v & IER_EMPTY) == 0) {
+      setEmptyPending(false);
+    }
     update();
   }
 
@@ -204,8 +216,7 @@ public final class Uart implements MmioDevice, Stateful {
   private int identify() {
     int source = pendingInterrupt();
     if (source == IIR_EMPTY) {
-      emptyPending = false;
-      update();
+      setEmptyPending(false);
     }
     return source | (fifosEnabled() ? IIR_FIFOS : 0);
   }
@@ -268,7 +279,8 @@ public final class Uart implements MmioDevice, Stateful {
   }
 
   private void update() {
-    irq.set(pendingInterrupt() != IIR_NONE);
+    int source = pendingInterrupt();
+    irq.set(source != IIR_NONE && source != IIR_EMPTY);
   }
 
   @Override

@@ -13,8 +13,11 @@ public final class Csrs {
   /** The supervisor's interrupts in mip, mie and mideleg. */
   static final long SUPERVISOR_INTERRUPTS = 1L << Cause.SSI | 1L << Cause.STI | 1L << Cause.SEI;
 
+  /** menvcfg.ADUE: page walks set A and D. */
+  static final long ADUE = 1L << 61;
+
   /** menvcfg: FIOM, CBZE, ADUE, STCE. */
-  static final long MENVCFG_WRITABLE = 1L | 1L << 7 | 1L << 61 | 1L << 63;
+  static final long MENVCFG_WRITABLE = 1L | 1L << 7 | ADUE | 1L << 63;
 
   private static final long MIE_WRITABLE =
       SUPERVISOR_INTERRUPTS | 1L << Cause.MSI | 1L << Cause.MTI | 1L << Cause.MEI;

@@ -70,7 +70,13 @@ public final class Hart implements Stateful, TimeSource {
   long sscratch;
   long mcounteren;
   long scounteren;
-  long menvcfg;
+
+  /**
+   * Software that knows nothing of Svadu sets up page tables with A and D clear and expects the
+   * hart to set them, so that is on from reset, as on QEMU's board.
+   */
+  long menvcfg = Csrs.ADUE;
+
   long senvcfg;
   long satp;
   long stimecmp = GuestClock.NEVER;
@@ -281,7 +287,7 @@ public final class Hart implements Stateful, TimeSource {
 
   /** Whether the page walk sets A and D itself (menvcfg.ADUE) or raises a page fault (Svade). */
   public boolean hardwareAccessedDirty() {
-    return (menvcfg >>> 61 & 1) != 0;
+    return (menvcfg & Csrs.ADUE) != 0;
   }
 
   /** The satp CSR. */

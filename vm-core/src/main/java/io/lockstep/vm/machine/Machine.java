@@ -48,7 +48,7 @@ public final class Machine implements VirtualMachine {
    * translation cache geometry, device behaviour, snapshot layout. Raised with every change to any
    * of them.
    */
-  public static final int DEFINITION_VERSION = 1;
+  public static final int DEFINITION_VERSION = 2;
 
   /** Steps between two looks at the stop request: some tens of microseconds. */
   private static final long SLICE = 8192;
@@ -98,7 +98,7 @@ public final class Machine implements VirtualMachine {
     plic = new Plic(wire(Cause.MEI), wire(Cause.SEI));
     clint = new Clint(hart, wire(Cause.MSI), this::machineTimerChanged);
     powerButton = new PowerButton(plic);
-    uart = new Uart(plic.source(Uart.IRQ), sink);
+    uart = new Uart(plic.source(Uart.IRQ), plic.requests(Uart.IRQ), sink);
     rtc = new GoldfishRtc(hart, config.rtcBaseNanos(), plic.source(GoldfishRtc.IRQ));
     Bus bus = new Bus();
     bus.map(SysconPower.BASE, SysconPower.LENGTH, new SysconPower(this::setPower));

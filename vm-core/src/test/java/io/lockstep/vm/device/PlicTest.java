@@ -54,6 +54,27 @@ class PlicTest {
   }
 
   @Test
+  void aRequestInterruptsOnceHoweverLongItsWireStaysHigh() {
+    ready(10);
+    IrqLine requests = plic.requests(10);
+    requests.set(true);
+    assertThat(claim(SUPERVISOR)).isEqualTo(10);
+    complete(SUPERVISOR, 10);
+    assertThat(out).containsExactly(false, false);
+    requests.set(true);
+    assertThat(claim(SUPERVISOR)).as("the next request").isEqualTo(10);
+  }
+
+  @Test
+  void aRequestIsWithdrawnWhenItsWireFallsBeforeTheClaim() {
+    ready(10);
+    plic.requests(10).set(true);
+    plic.requests(10).set(false);
+    assertThat(out).containsExactly(false, false);
+    assertThat(claim(SUPERVISOR)).isZero();
+  }
+
+  @Test
   void nothingIsClaimedWithoutPriorityOrEnabling() {
     plic.source(40).set(true);
     assertThat(claim(SUPERVISOR)).isZero();
