@@ -65,6 +65,7 @@ final class ArchitectureRules {
         nothingDependsOnTheBenchmarks(),
         chronicleStaysInTheStore(),
         nettyStaysInTransportPackages(),
+        bouncyCastleStaysWhereCertificatesAreMade(),
         theMachineReadsNoClockAndDrawsNoRandomNumber(),
         theMachineUsesNoSourceOfRandomnessOrTime(),
         theMachineStartsNoThread(),
@@ -125,6 +126,18 @@ final class ArchitectureRules {
         .should()
         .dependOnClassesThat()
         .resideInAPackage("io.netty..")
+        .allowEmptyShould(true);
+  }
+
+  static ArchRule bouncyCastleStaysWhereCertificatesAreMade() {
+    return noClasses()
+        .that()
+        .resideInAPackage("io.lockstep..")
+        .and()
+        .resideOutsideOfPackage("io.lockstep.host.pki..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("org.bouncycastle..")
         .allowEmptyShould(true);
   }
 

@@ -41,6 +41,9 @@ class ArchitectureTest {
         Arguments.of(ArchitectureRules.chronicleStaysInTheStore(), "host.fixture.UsesTheLogStore"),
         Arguments.of(ArchitectureRules.nettyStaysInTransportPackages(), "host.fixture.UsesNetty"),
         Arguments.of(
+            ArchitectureRules.bouncyCastleStaysWhereCertificatesAreMade(),
+            "host.fixture.UsesBouncyCastle"),
+        Arguments.of(
             ArchitectureRules.theMachineReadsNoClockAndDrawsNoRandomNumber(),
             "vm.fixture.ReadsAClock"),
         Arguments.of(

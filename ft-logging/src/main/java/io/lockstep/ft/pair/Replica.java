@@ -311,6 +311,7 @@ public final class Replica implements AutoCloseable {
 
   private final class Links implements LinkListener {
     private final Map<Long, String> callers = new HashMap<>();
+    private String distrust = "";
 
     @Override
     public void connected(long conn) {
@@ -320,6 +321,15 @@ public final class Replica implements AutoCloseable {
     @Override
     public void connectFailed(boolean refused) {
       handle(new Event.ConnectFailed(refused));
+    }
+
+    @Override
+    public void untrusted(String sentence) {
+      // A secondary tries again and again; the operator need not read it each time.
+      if (!sentence.equals(distrust)) {
+        distrust = sentence;
+        host.notice(sentence);
+      }
     }
 
     @Override

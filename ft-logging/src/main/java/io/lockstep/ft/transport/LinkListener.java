@@ -14,6 +14,14 @@ public interface LinkListener {
    */
   void connectFailed(boolean refused);
 
+  /**
+   * The other side of a connection is not trusted, or does not trust us. Said once for each
+   * connection, beside {@link #connectFailed} or {@link #down}.
+   *
+   * @param sentence for the operator
+   */
+  default void untrusted(String sentence) {}
+
   /** A message arrived. */
   void received(long conn, Message message);
 

@@ -228,7 +228,7 @@ public final class PairTransport implements AutoCloseable {
           .addLast(
               new LengthFieldBasedFrameDecoder(
                   MessageCodec.MESSAGE_MAX, 0, LENGTH_BYTES, 0, LENGTH_BYTES))
-          .addLast(new Endpoint(client));
+          .addLast(new Endpoint(client, address));
     }
 
     private SslHandler handler(SSLContext context) {
@@ -249,11 +249,14 @@ public final class PairTransport implements AutoCloseable {
 
   private final class Endpoint extends SimpleChannelInboundHandler<ByteBuf> {
     private final boolean client;
+    private final InetSocketAddress address;
     private long conn;
     private boolean failed;
+    private boolean told;
 
-    Endpoint(boolean client) {
+    Endpoint(boolean client, InetSocketAddress address) {
       this.client = client;
+      this.address = address;
     }
 
     @Override
@@ -269,14 +272,30 @@ public final class PairTransport implements AutoCloseable {
         if (handshake.isSuccess()) {
           up(context);
         } else {
-          LOG.warn(
-              "No TLS with {}: {}",
-              context.channel().remoteAddress(),
-              handshake.cause().getMessage());
+          tellWhy(context, handshake.cause());
           fail();
           context.close();
         }
       }
+    }
+
+    private void tellWhy(ChannelHandlerContext context, Throwable cause) {
+      if (!told) {
+        TlsTrouble.sentence(peer(context), cause)
+            .ifPresent(
+                sentence -> {
+                  told = true;
+                  listener.untrusted(sentence);
+                });
+      }
+    }
+
+    private String peer(ChannelHandlerContext context) {
+      InetSocketAddress at =
+          client ? address : (InetSocketAddress) context.channel().remoteAddress();
+      return client
+          ? "the host at %s:%d".formatted(at.getHostString(), at.getPort())
+          : "the host at " + at.getAddress().getHostAddress();
     }
 
     private void up(ChannelHandlerContext context) {
@@ -325,7 +344,8 @@ public final class PairTransport implements AutoCloseable {
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
       // A reset, a broken TLS record, a frame that is too long: the connection is of no use any
-      // more.
+      // more. With TLS 1.3 a client's handshake is over before the server looks at its certificate.
+      tellWhy(context, cause);
       LOG.debug(
           "Connection {} with {}: {}", conn, context.channel().remoteAddress(), cause.toString());
       context.close();

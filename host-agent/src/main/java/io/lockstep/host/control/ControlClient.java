@@ -2,13 +2,15 @@ package io.lockstep.host.control;
 
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.net.ConnectException;
+import java.io.Serial;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.Channels;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -17,6 +19,7 @@ import java.util.stream.Stream;
 /** Asks other processes of the user on this host. */
 public final class ControlClient {
   private static final String SUFFIX = ".sock";
+  private static final Duration PATIENCE = Duration.ofSeconds(5);
 
   private ControlClient() {}
 
@@ -50,7 +53,9 @@ public final class ControlClient {
   /**
    * Sends a request to a process.
    *
-   * @return the reply; empty if the process does not answer any more
+   * @return the reply; empty if the process has ended
+   * @throws IOException with a sentence for the user; also if the process does not answer within
+   *     five seconds, because it is stopped, say
    */
   public static Optional<String> ask(long pid, String request) throws IOException {
     return ask(RuntimeDirectory.path(), pid, request);
@@ -63,11 +68,46 @@ public final class ControlClient {
       return Optional.empty();
     }
     try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+      return ask(channel, pid, request);
+    } catch (Unanswered e) {
+      throw e;
+    } catch (IOException e) {
+      // Refused, reset or broken: nobody is there any more.
+      return Optional.empty();
+    }
+  }
+
+  /** Somebody is there, but does not answer. */
+  private static final class Unanswered extends IOException {
+    @Serial private static final long serialVersionUID = 1;
+
+    Unanswered(long pid, Throwable cause) {
+      super("Process %d does not answer; is it stopped?".formatted(pid), cause);
+    }
+  }
+
+  private static Optional<String> ask(SocketChannel channel, long pid, String request)
+      throws IOException {
+    Thread patience = Thread.ofVirtual().start(() -> closeLater(channel));
+    try {
       Channels.newOutputStream(channel).write((request + "\n").getBytes(StandardCharsets.UTF_8));
       BufferedReader in = new BufferedReader(Channels.newReader(channel, StandardCharsets.UTF_8));
       return Optional.ofNullable(in.readLine());
-    } catch (ConnectException e) {
-      return Optional.empty();
+    } catch (ClosedChannelException e) {
+      throw new Unanswered(pid, e);
+    } finally {
+      patience.interrupt();
+    }
+  }
+
+  private static void closeLater(SocketChannel channel) {
+    try {
+      Thread.sleep(PATIENCE);
+      channel.close();
+    } catch (InterruptedException e) {
+      // It was answered.
+    } catch (IOException e) {
+      // Then the reader has noticed already.
     }
   }
 }

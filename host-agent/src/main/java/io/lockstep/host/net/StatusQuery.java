@@ -1,5 +1,6 @@
 package io.lockstep.host.net;
 
+import io.lockstep.ft.transport.TlsTrouble;
 import io.lockstep.host.net.wire.Bytes;
 import java.io.DataInputStream;
 import java.io.EOFException;
@@ -19,8 +20,8 @@ final class StatusQuery {
   private StatusQuery() {}
 
   static String ask(SwitchAddress address, Optional<SSLContext> tls) throws IOException {
+    SocketAddress at = address.resolveFor(tls);
     try {
-      SocketAddress at = address.resolve();
       if (tls.isPresent() && address instanceof SwitchAddress.Tcp tcp) {
         try (SSLSocket socket =
             (SSLSocket) tls.get().getSocketFactory().createSocket(tcp.host(), tcp.port())) {
@@ -36,6 +37,10 @@ final class StatusQuery {
     } catch (EOFException e) {
       throw new IOException("what listens at " + address + " is no lockstep switch", e);
     } catch (IOException e) {
+      Optional<String> distrust = TlsTrouble.sentence("the switch at " + address, e);
+      if (distrust.isPresent()) {
+        throw new IOException(distrust.get(), e);
+      }
       throw new IOException("no switch answers at " + address + ": " + e.getMessage(), e);
     }
   }

@@ -1,5 +1,6 @@
 package io.lockstep.host.net;
 
+import io.lockstep.ft.transport.TlsTrouble;
 import io.lockstep.host.net.loop.EventLoop;
 import io.lockstep.host.net.loop.Timer;
 import io.lockstep.host.net.wire.Frame;
@@ -130,7 +131,9 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
 
   @Override
   public void failed(Exception cause) {
-    close(cause.getMessage() == null ? cause.toString() : cause.getMessage());
+    close(
+        TlsTrouble.sentence("the other side", cause)
+            .orElse(cause.getMessage() == null ? cause.toString() : cause.getMessage()));
   }
 
   /**

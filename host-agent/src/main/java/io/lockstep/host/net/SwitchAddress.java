@@ -1,5 +1,6 @@
 package io.lockstep.host.net;
 
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -7,6 +8,8 @@ import java.net.UnixDomainSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Optional;
+import javax.net.ssl.SSLContext;
 
 /**
  * Where a switch listens: {@code 127.0.0.1:4000}, {@code [::1]:4000} or {@code
@@ -68,6 +71,27 @@ public sealed interface SwitchAddress {
       case Tcp tcp -> new InetSocketAddress(InetAddress.getByName(tcp.host), tcp.port);
       case Unix unix -> UnixDomainSocketAddress.of(unix.path);
     };
+  }
+
+  /**
+   * Resolves the address to connect to it, if that is allowed: without TLS only to this host.
+   *
+   * @throws IOException with a sentence for the user
+   */
+  default SocketAddress resolveFor(Optional<SSLContext> tls) throws IOException {
+    SocketAddress address;
+    try {
+      address = resolve();
+    } catch (UnknownHostException e) {
+      throw new IOException("There is no host for %s; check its name.".formatted(this), e);
+    }
+    if (tls.isEmpty() && !isLocal(address)) {
+      throw new IOException(
+          ("The switch at %s is on another host, which needs certificates on both sides: make some"
+                  + " with 'lockstep pki' and give their files.")
+              .formatted(this));
+    }
+    return address;
   }
 
   /** True if plaintext is allowed there: a Unix socket, or an address of the loopback interface. */

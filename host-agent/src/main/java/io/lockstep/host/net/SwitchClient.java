@@ -1,5 +1,6 @@
 package io.lockstep.host.net;
 
+import io.lockstep.ft.transport.TlsTrouble;
 import io.lockstep.host.net.loop.EventLoop;
 import io.lockstep.host.net.loop.Timer;
 import io.lockstep.host.net.wire.Frame;
@@ -91,6 +92,7 @@ public final class SwitchClient implements NetworkLink {
   private CompletableFuture<ClaimAnswer> claim = new CompletableFuture<>();
   private boolean owner;
   private boolean ownLoop;
+  private String said = "";
 
   private SwitchClient(Config config, Listener listener, EventLoop loop, boolean ownLoop) {
     this.config = config;
@@ -199,8 +201,9 @@ public final class SwitchClient implements NetworkLink {
       if (stage != Stage.IDLE) {
         return;
       }
+      stage = Stage.CONNECTING;
       try {
-        SocketAddress address = config.address().resolve();
+        SocketAddress address = config.address().resolveFor(config.tls());
         boolean unix = config.address() instanceof SwitchAddress.Unix;
         channel = unix ? SocketChannel.open(StandardProtocolFamily.UNIX) : SocketChannel.open();
         channel.configureBlocking(false);
@@ -208,7 +211,6 @@ public final class SwitchClient implements NetworkLink {
           channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
           channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
         }
-        stage = Stage.CONNECTING;
         boolean done = channel.connect(address);
         key =
             loop.register(
@@ -217,7 +219,7 @@ public final class SwitchClient implements NetworkLink {
           onConnected();
         }
       } catch (IOException | IllegalArgumentException e) {
-        lost(e.getMessage() == null ? e.toString() : e.getMessage());
+        lost(e);
       }
     }
   }
@@ -274,7 +276,7 @@ public final class SwitchClient implements NetworkLink {
 
     @Override
     public void failed(Exception cause) {
-      lost(cause.getMessage() == null ? cause.toString() : cause.getMessage());
+      lost(cause);
     }
   }
 
@@ -298,7 +300,7 @@ public final class SwitchClient implements NetworkLink {
         resumeTls(from.isUnfinished());
       }
     } catch (IOException e) {
-      lost(e.getMessage() == null ? e.toString() : e.getMessage());
+      lost(e);
     }
   }
 
@@ -419,9 +421,18 @@ public final class SwitchClient implements NetworkLink {
         }
       }
     } catch (IOException e) {
-      String reason = e.getMessage() == null ? e.toString() : e.getMessage();
-      loop.execute(() -> lost(reason));
+      loop.execute(() -> lost(e));
     }
+  }
+
+  private void lost(Exception cause) {
+    Optional<String> distrust = TlsTrouble.sentence("the switch at " + config.address(), cause);
+    // Repeated every half second until somebody puts it right; said once.
+    if (distrust.isPresent() && !distrust.get().equals(said)) {
+      said = distrust.get();
+      LOG.warn("{}", said);
+    }
+    lost(distrust.orElse(cause.getMessage() == null ? cause.toString() : cause.getMessage()));
   }
 
   private void lost(String reason) {

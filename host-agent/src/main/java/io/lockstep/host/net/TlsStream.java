@@ -6,6 +6,7 @@ import java.nio.channels.SocketChannel;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
+import javax.net.ssl.SSLException;
 
 /**
  * TLS over a non-blocking channel. The handshake's expensive steps run on a thread of their own,
@@ -20,6 +21,7 @@ final class TlsStream implements ByteStream {
   private final ByteBuffer cipherOut;
   private volatile boolean computing;
   private boolean ended;
+  private SSLException failure;
 
   /**
    * @param alreadyRead cipher text that was taken from the channel before, ready to be read
@@ -147,12 +149,26 @@ final class TlsStream implements ByteStream {
 
   private void wrap(ByteBuffer source) throws IOException {
     cipherOut.clear();
-    SSLEngineResult result = engine.wrap(source, cipherOut);
-    cipherOut.flip();
+    SSLEngineResult result;
+    try {
+      result = engine.wrap(source, cipherOut);
+    } catch (SSLException e) {
+      throw remember(e);
+    } finally {
+      cipherOut.flip();
+    }
     if (result.getStatus() == SSLEngineResult.Status.CLOSED) {
       ended = true;
-      throw new IOException("the connection was closed");
+      throw failure != null ? failure : new IOException("the connection was closed");
     }
+  }
+
+  /** The engine says only once why it failed; who asks later must hear the same. */
+  private SSLException remember(SSLException e) {
+    if (failure == null) {
+      failure = e;
+    }
+    return failure;
   }
 
   /** Decrypts one record; false if none is there. */
@@ -160,9 +176,15 @@ final class TlsStream implements ByteStream {
     while (true) {
       cipherIn.flip();
       plain.clear();
-      SSLEngineResult result = engine.unwrap(cipherIn, plain);
-      plain.flip();
-      cipherIn.compact();
+      SSLEngineResult result;
+      try {
+        result = engine.unwrap(cipherIn, plain);
+      } catch (SSLException e) {
+        throw remember(e);
+      } finally {
+        plain.flip();
+        cipherIn.compact();
+      }
       switch (result.getStatus()) {
         case OK -> {
           return true;

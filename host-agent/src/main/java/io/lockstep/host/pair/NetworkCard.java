@@ -50,6 +50,8 @@ public final class NetworkCard {
     }
     Optional<SSLContext> tls =
         to.tls().isPresent() ? Optional.of(to.tls().get().load()) : Optional.empty();
+    // Said here where somebody reads it: later the port would only try again and again.
+    to.address().resolveFor(tls);
     return new Cable(to.address(), tls);
   }
 
