@@ -47,19 +47,32 @@ final class StatusCommand implements Callable<Integer> {
     try {
       List<String> replies = new ArrayList<>();
       for (long pid : only.isEmpty() ? ControlClient.processes() : only) {
-        Optional<String> reply = ControlClient.ask(pid, "status");
-        if (reply.isEmpty() && !only.isEmpty()) {
-          throw new UserError(
-              "Process %d is no replica of yours; 'lockstep status' lists them.".formatted(pid));
-        }
-        reply.ifPresent(replies::add);
+        ask(pid).ifPresent(replies::add);
       }
       print(out, replies);
       out.flush();
       return ExitStatus.OK;
     } catch (IOException e) {
-      throw new UserError("The replicas cannot be asked: " + e.getMessage() + ".", e);
+      throw new UserError(e.getMessage(), e);
     }
+  }
+
+  private Optional<String> ask(long pid) throws IOException {
+    Optional<String> reply = Optional.empty();
+    try {
+      reply = ControlClient.ask(pid, "status");
+    } catch (IOException e) {
+      if (!only.isEmpty()) {
+        throw e;
+      }
+      // One that is stopped must not hide the others.
+      command.commandLine().getErr().println("lockstep: " + e.getMessage());
+    }
+    if (reply.isEmpty() && !only.isEmpty()) {
+      throw new UserError(
+          "Process %d is no replica of yours; 'lockstep status' lists them.".formatted(pid));
+    }
+    return reply;
   }
 
   private void print(PrintWriter out, List<String> replies) throws IOException {
