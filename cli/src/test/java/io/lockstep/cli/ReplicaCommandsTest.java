@@ -2,6 +2,7 @@ package io.lockstep.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.lockstep.host.control.ControlClient;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -64,12 +65,14 @@ class ReplicaCommandsTest {
     return start(arguments.toArray(String[]::new));
   }
 
-  /** Waits until a process has this role, by asking as a user would. */
   private void awaitRole(Object pid, String role) throws Exception {
     String wanted = "\"role\":\"%s\"".formatted(role);
     String said = "";
-    for (int i = 0; i < 200 && !said.contains(wanted); i++) {
-      said = run(ExitStatus.OK, "status", "--json", pid.toString()).out();
+    for (int i = 0; i < 6_000 && !said.contains(wanted); i++) {
+      said =
+          ControlClient.ask(dir.resolve("runtime"), ((Number) pid).longValue(), "status")
+              .orElse("gone");
+      Thread.sleep(10);
     }
     assertThat(said).contains(wanted);
   }
