@@ -1,5 +1,7 @@
 package io.lockstep.cli;
 
+import io.lockstep.host.pair.Rehearsal;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.util.concurrent.Callable;
@@ -14,6 +16,8 @@ import picocli.CommandLine.Command;
  */
 @Command(name = "train", hidden = true, description = "Warm up for the ahead-of-time cache.")
 final class TrainCommand implements Callable<Integer> {
+  private static final int REQUESTS = 300;
+
   @Override
   public Integer call() {
     CommandLine lockstep = Main.commandLine();
@@ -25,7 +29,11 @@ final class TrainCommand implements Callable<Integer> {
     for (String name : lockstep.getSubcommands().keySet()) {
       lockstep.execute(name, "--help");
     }
-    LoggerFactory.getLogger(TrainCommand.class).debug("trained");
+    try {
+      Rehearsal.play(REQUESTS);
+    } catch (IOException e) {
+      LoggerFactory.getLogger(TrainCommand.class).warn("Not all could be trained", e);
+    }
     return ExitStatus.OK;
   }
 }

@@ -8,7 +8,10 @@ public interface LiveDevices extends AutoCloseable {
   /** Where released outputs go. Called by one thread at a time. */
   OutputSink outputs();
 
-  /** Starts what delivers inputs on its own. */
+  /**
+   * Starts what delivers inputs on its own, and takes over the machine's place in the network.
+   * Inputs are taken from here on.
+   */
   void start();
 
   /**

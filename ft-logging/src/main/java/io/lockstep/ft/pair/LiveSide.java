@@ -112,9 +112,9 @@ final class LiveSide {
             journal,
             out,
             VcpuLoop.Pace.DEFAULT);
+    devices.start();
     unreleased.forEach(out::emit);
     out.commit(machine.steps());
-    devices.start();
     started.accept("");
     VcpuEnd end = vcpu.run();
     if (end instanceof VcpuEnd.Halted h) {

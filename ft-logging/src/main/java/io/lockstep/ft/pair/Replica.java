@@ -158,8 +158,14 @@ public final class Replica implements AutoCloseable {
     post(new Event.Finished(Ending.OPERATOR, "The operator stopped the virtual machine."));
   }
 
-  /** Ends this replica as if its process had been killed: nobody is told, nothing is finished. */
-  void abort() {
+  /**
+   * Ends this replica as if its process had been killed: nobody is told, nothing is finished. Does
+   * nothing if it has ended.
+   */
+  public synchronized void abort() {
+    if (ended) {
+      return;
+    }
     ended = true;
     transport.close();
     live.end();

@@ -80,10 +80,14 @@ public final class NetworkCard {
   }
 
   /** Owns the card's address from now on, and tells the network where it is. */
-  LinkBackend claim(Epoch epoch) {
+  void claim(Epoch epoch) {
     var _ = client.claim(epoch.number());
     byte[] announcement = announcement();
     client.send(announcement, 0, announcement.length);
+  }
+
+  /** The machine's end of the cable. */
+  LinkBackend backend() {
     return backend;
   }
 

@@ -153,8 +153,8 @@ public final class PairHost implements ReplicaHost {
     layout.consoles().forEach(device -> backends.console(device, wiring.console()));
     layout.entropies().forEach(device -> backends.entropy(device, entropy));
     disks.forEach(backends::block);
-    cards.forEach((device, card) -> backends.net(device, card.claim(epoch)));
-    return new Devices(backends, disks);
+    cards.forEach((device, card) -> backends.net(device, card.backend()));
+    return new Devices(epoch, backends, disks, List.copyOf(cards.values()));
   }
 
   private static void rewrite(Map<Integer, BlockBackend> disks, List<Output.BlockRequest> requests)
@@ -192,12 +192,17 @@ public final class PairHost implements ReplicaHost {
 
   /** The devices of a machine that is live here. */
   private static final class Devices implements LiveDevices {
+    private final Epoch epoch;
     private final Backends backends;
     private final Map<Integer, BlockBackend> disks;
+    private final List<NetworkCard> cards;
 
-    Devices(Backends backends, Map<Integer, BlockBackend> disks) {
+    Devices(
+        Epoch epoch, Backends backends, Map<Integer, BlockBackend> disks, List<NetworkCard> cards) {
+      this.epoch = epoch;
       this.backends = backends;
       this.disks = disks;
+      this.cards = cards;
     }
 
     @Override
@@ -208,6 +213,8 @@ public final class PairHost implements ReplicaHost {
     @Override
     public void start() {
       backends.start();
+      // Last: who has waited for the machine sends at once, and now nothing of that is lost.
+      cards.forEach(card -> card.claim(epoch));
     }
 
     @Override
