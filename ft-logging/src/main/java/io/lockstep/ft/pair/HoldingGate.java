@@ -20,6 +20,7 @@ final class HoldingGate implements OutputGate {
   private final long bytesMax;
   private long outputs;
   private volatile boolean holding;
+  private volatile long releasedNext;
 
   HoldingGate(OutputSink world, InputJournal journal, long bytesMax) {
     this.world = world;
@@ -48,6 +49,11 @@ final class HoldingGate implements OutputGate {
 
   /** Lets go what is marked before {@code next}. */
   void releaseTo(long next) {
+    releasedNext = next;
+    release(next);
+  }
+
+  private void release(long next) {
     synchronized (this) {
       queue.releaseTo(next, world);
     }
@@ -75,7 +81,12 @@ final class HoldingGate implements OutputGate {
 
   @Override
   public void commit(long point) {
-    queue.mark(journal.append(new LogEntry.OutputMark(point, outputs)));
+    long mark = journal.append(new LogEntry.OutputMark(point, outputs));
+    queue.mark(mark);
+    if (mark < releasedNext) {
+      // The secondary's ack has overtaken this thread, and found nothing marked.
+      release(releasedNext);
+    }
     try {
       while (holding && queue.bytes() > bytesMax) {
         queue.awaitRoom(bytesMax, WAIT_NANOS);

@@ -44,6 +44,7 @@ final class LogFollower {
   private long storedNext;
   private final LongAdder bytes = new LongAdder();
   private volatile long stableNext;
+  private volatile long releasedNext;
   private volatile long readingTicks;
   private volatile long readingNanos = System.nanoTime();
 
@@ -163,7 +164,10 @@ final class LogFollower {
       case LogEntry.InputEntry(long point, Input.BlockCompletion completion) ->
           unstable.completed(completion, next.lsn());
       case LogEntry.InputEntry e -> {}
-      case LogEntry.OutputMark e -> unreleased.mark(next.lsn());
+      case LogEntry.OutputMark e -> {
+        unreleased.mark(next.lsn());
+        unreleased.takeTo(releasedNext);
+      }
       case LogEntry.End e -> observer.ended().accept(e.reason());
       case LogEntry.Digest e -> {}
       case LogEntry.EpochChange e -> {}
@@ -189,6 +193,7 @@ final class LogFollower {
    * durableNext} are stable. From any thread.
    */
   void trim(long releasedNext, long durableNext) {
+    this.releasedNext = Math.max(this.releasedNext, releasedNext);
     unreleased.takeTo(releasedNext);
     stableNext = Math.max(stableNext, durableNext);
   }
