@@ -13,6 +13,7 @@ import io.lockstep.host.control.ControlServer;
 import io.lockstep.host.pair.DiskSource;
 import io.lockstep.host.pair.NetworkCard;
 import io.lockstep.host.pair.PairHost;
+import io.lockstep.host.pair.Rehearsal;
 import io.lockstep.host.pair.ReplicaLogs;
 import io.lockstep.host.pair.SharedDisks;
 import io.lockstep.host.pair.StorageEpochs;
@@ -32,10 +33,14 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A process that holds one replica of a protected machine, from its start to its end. */
 final class ReplicaProcess implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(ReplicaProcess.class);
   private static final long SIGNAL_WAIT_SECONDS = 10;
+  private static final int REHEARSAL_REQUESTS = 100;
 
   private final PairOptions options;
   private final PrintWriter err;
@@ -92,10 +97,23 @@ final class ReplicaProcess implements AutoCloseable {
       throws SetupException {
     try {
       host = PairHost.ofSecondary(wiring(openStorage(disks, SharedDisks.Side.SECONDARY), net));
+      rehearse();
       replica = Replica.join(setup("", listen, Optional.of(primary)), host, epochs, logs);
       return waitForEnd("secondary");
     } catch (IOException e) {
       throw new UserError(e.getMessage(), e);
+    }
+  }
+
+  /**
+   * What this process will do in the moment that counts it does once before, so that it is loaded
+   * and compiled by then. Nothing depends on it.
+   */
+  private void rehearse() {
+    try {
+      Rehearsal.play(REHEARSAL_REQUESTS);
+    } catch (IOException e) {
+      LOG.info("Going live was not rehearsed: {}", e.getMessage());
     }
   }
 
