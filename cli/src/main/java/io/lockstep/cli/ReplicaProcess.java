@@ -198,7 +198,7 @@ final class ReplicaProcess implements AutoCloseable {
     return String.format(
         Locale.ROOT,
         "{\"pid\":%d,\"name\":\"%s\",\"role\":\"%s\",\"epoch\":%d,\"protected\":%b,\"lag_ms\":%.3f,\"lag_entries\":%d,"
-            + "\"throttle\":%.3f,\"held_outputs\":%d,\"held_bytes\":%d,\"log_bytes\":%d,\"log_lsn\":%d,\"listen\":\"%s:%d\"}",
+            + "\"throttle\":%.3f,\"held_outputs\":%d,\"held_bytes\":%d,\"log_bytes\":%d,\"log_lsn\":%d,\"attach_stop_ms\":%.1f,\"listen\":\"%s:%d\"}",
         ProcessHandle.current().pid(),
         options.name().replace("\\", "\\\\").replace("\"", "\\\""),
         roleName(s.protocol().role().getSimpleName()),
@@ -211,6 +211,7 @@ final class ReplicaProcess implements AutoCloseable {
         s.heldBytes(),
         s.logBytes(),
         s.protocol().logNext(),
+        s.attachStopNanos() / 1e6,
         at.getAddress().getHostAddress(),
         at.getPort());
   }

@@ -55,6 +55,7 @@ final class LiveSide {
   private boolean stabilizing;
   private long stableAt;
   private volatile long lastLsn;
+  private volatile long attachStopNanos;
 
   LiveSide(
       Consumer<Event> events, PairTransport transport, ReplicaHost host, MachineThread thread) {
@@ -301,9 +302,10 @@ final class LiveSide {
           vcpu.useGate(gate);
           vcpu.useJournal(log);
           transport.send(attach.conn(), last);
+          attachStopNanos = System.nanoTime() - begin;
           LOG.info(
               "The guest stood still for {} ms of the attach",
-              Math.round((System.nanoTime() - begin) / 1e5) / 10.0);
+              Math.round(attachStopNanos / 1e5) / 10.0);
           events.accept(new Event.FinalDone(e.attachId(), startLsn));
           transport.later(() -> stabilize(startLsn));
           return null;
@@ -415,6 +417,10 @@ final class LiveSide {
   long heldBytes() {
     HoldingGate now = gate;
     return now == null ? 0 : now.heldBytes();
+  }
+
+  long attachStopNanos() {
+    return attachStopNanos;
   }
 
   long logBytes() {

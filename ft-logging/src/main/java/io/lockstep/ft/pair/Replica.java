@@ -139,7 +139,8 @@ public final class Replica implements AutoCloseable {
         StatusView.of(state),
         live.held(),
         live.heldBytes(),
-        live.logBytes() + following.logBytes());
+        live.logBytes() + following.logBytes(),
+        live.attachStopNanos());
   }
 
   /** Asks for an exchange of the roles. */

@@ -9,5 +9,7 @@ import io.lockstep.ft.protocol.StatusView;
  * @param heldOutputs outputs that wait for an ack
  * @param heldBytes memory that they take
  * @param logBytes bytes of log sent or received for the present attach
+ * @param attachStopNanos how long the guest stood still for the newest attach; 0 before one
  */
-public record ReplicaStatus(StatusView protocol, int heldOutputs, long heldBytes, long logBytes) {}
+public record ReplicaStatus(
+    StatusView protocol, int heldOutputs, long heldBytes, long logBytes, long attachStopNanos) {}

@@ -34,7 +34,7 @@ public record Timing(
    * just started is slow.
    */
   public long attachSilence() {
-    return 10 * suspect;
+    return 25 * suspect;
   }
 
   /** With another silence until suspicion; the heartbeat is a quarter of it. */
