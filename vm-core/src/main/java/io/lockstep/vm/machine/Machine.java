@@ -36,6 +36,7 @@ import io.lockstep.vm.snapshot.StateWriter;
 import io.lockstep.vm.virtio.VirtioConsole;
 import io.lockstep.vm.virtio.VirtioMmio;
 import io.lockstep.vm.virtio.VirtioNet;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -91,6 +92,25 @@ public final class Machine implements VirtualMachine {
    * @param sink where its outputs go
    */
   public Machine(MachineConfig config, OutputSink sink, EngineOptions options) {
+    this(config, sink, options, List.of());
+  }
+
+  /**
+   * A device beside the board's, for experiments: without interrupt, in no snapshot and in no
+   * digest.
+   *
+   * @param base guest physical address
+   * @param length of its window in bytes
+   */
+  public record ExtraDevice(long base, long length, MmioDevice device) {}
+
+  /**
+   * Makes a machine with empty memory and devices that the board does not have.
+   *
+   * @param sink where its outputs go
+   */
+  public Machine(
+      MachineConfig config, OutputSink sink, EngineOptions options, List<ExtraDevice> extra) {
     this.config = config;
     this.sink = sink;
     ram = new GuestRam(config.memoryBytes());
@@ -111,6 +131,9 @@ public final class Machine implements VirtualMachine {
           slot < config.virtio().size() ? config.virtio().get(slot) : new VirtioSlot.Empty();
       virtio[slot] = VirtioMmio.create(what, slot, ram, plic.source(VirtioMmio.irq(slot)), sink);
       bus.map(VirtioMmio.base(slot), 0x1000, virtio[slot]);
+    }
+    for (ExtraDevice e : extra) {
+      bus.map(e.base(), e.length(), e.device());
     }
     sbi = new Sbi(new SbiPort(), ram);
     engine = new Engine(hart, ram, bus, pmp, this::supervisorCall, options);
@@ -399,6 +422,16 @@ public final class Machine implements VirtualMachine {
   }
 
   @Override
+  public boolean prepareDigest(int pagesMax) {
+    if (ramDigest.isPrepared()) {
+      return true;
+    }
+    boolean prepared = ramDigest.prepare(pagesMax);
+    engine.mmu().dropFastStores();
+    return prepared;
+  }
+
+  @Override
   public void saveState(StateWriter out) {
     out.section("machine").putInt(DEFINITION_VERSION).putByte(power.ordinal());
     hart.save(out);
@@ -458,9 +491,7 @@ public final class Machine implements VirtualMachine {
     engine.mmu().dropFastStores();
   }
 
-  /**
-   * Drops everything that the engine has derived from the machine's state. The guest cannot tell.
-   */
+  @Override
   public void dropCaches() {
     engine.dropCaches();
   }

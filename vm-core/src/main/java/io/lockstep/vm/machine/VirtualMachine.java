@@ -117,6 +117,22 @@ public interface VirtualMachine {
    */
   long digest();
 
+  /**
+   * Does a part of what the first {@link #digest} has to do, which looks at all memory, so that the
+   * guest need not stand for it in one piece. Changes nothing that can be seen.
+   *
+   * @param pagesMax how many pages of memory to look at
+   * @return whether nothing is left to prepare
+   */
+  default boolean prepareDigest(int pagesMax) {
+    return true;
+  }
+
+  /**
+   * Drops everything that the engine has derived from the machine's state. The guest cannot tell.
+   */
+  default void dropCaches() {}
+
   /** Writes all state but RAM. */
   void saveState(StateWriter out);
 
