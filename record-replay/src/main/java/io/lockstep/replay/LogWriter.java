@@ -91,6 +91,17 @@ public final class LogWriter implements InputJournal, AutoCloseable {
     return firstLsn + tail - 1;
   }
 
+  /** None once writing has failed: nobody would read them. */
+  @Override
+  public boolean wantsDigests() {
+    return failure == null;
+  }
+
+  /** Lsn of the next entry. From the appending thread. */
+  public long nextLsn() {
+    return firstLsn + tail;
+  }
+
   /** Lsn of the last entry that all sinks have taken; the first lsn - 1 if none. */
   public long writtenLsn() {
     return firstLsn - 1 + written;

@@ -13,15 +13,19 @@ import io.lockstep.vm.port.OutputSink;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Finds the first step at which replays of a recording differ.
  *
- * <p>First a replay is compared with the recorded digests: they give an interval. Then two replays
- * go through the interval side by side, by halves: where they agree a checkpoint is taken, where
- * they differ both are set back to it. So each step of the interval is run about twice, however
- * long it is. The two may use different engines; if they use the same, a machine that is not
- * deterministic still differs from itself.
+ * <p>First replays are compared with the recorded digests: they give an interval. The recording is
+ * gone through in two halves at once, each from the snapshot that it begins with, because this is
+ * what takes time. Then two replays go side by side from the last snapshot before the interval, and
+ * through the interval by halves: where they agree a checkpoint is taken, where they differ both
+ * are set back to it. So each step of the interval is run about twice, however long it is. The two
+ * may use different engines; if they use the same, a machine that is not deterministic still
+ * differs from itself.
  */
 public final class Bisector {
   private final Recording recording;
@@ -38,25 +42,52 @@ public final class Bisector {
   /** Finds it. */
   public BisectResult run() throws IOException {
     Interval interval = findInterval(first);
-    if (interval.divergence == null) {
-      Interval other = findInterval(second);
-      if (other.divergence == null) {
-        return new BisectResult.NoDivergence(interval.digests);
-      }
-      interval = other;
+    if (interval.divergence == null && !second.equals(first)) {
+      interval = findInterval(second);
     }
-    return narrow(interval);
+    return interval.divergence == null
+        ? new BisectResult.NoDivergence(interval.digests)
+        : narrow(interval);
   }
 
-  /** The part of the run in which a replay goes wrong. */
+  /** The part of the run in which a replay goes wrong; without a divergence there is none. */
   private record Interval(long good, long bad, Divergence divergence, long digests) {}
 
   private Interval findInterval(MachineFactory factory) throws IOException {
-    VirtualMachine machine = recording.restore(factory, OutputSink.NONE, 0);
+    List<SnapshotInfo> snapshots = List.copyOf(recording.snapshots().values());
+    long start = snapshots.getFirst().point();
+    long half = start + (snapshots.getLast().point() - start) / 2;
+    SnapshotInfo middle =
+        snapshots.stream()
+            .filter(s -> s.point() >= half && s.point() > start)
+            .findFirst()
+            .orElse(null);
+    if (middle == null) {
+      return replay(factory, snapshots.getFirst(), Long.MAX_VALUE, new AtomicBoolean());
+    }
+    AtomicBoolean firstIsWrong = new AtomicBoolean();
+    CompletableFuture<Interval> later =
+        Side.run(() -> replay(factory, middle, Long.MAX_VALUE, firstIsWrong));
+    Interval earlier = replay(factory, snapshots.getFirst(), middle.nextLsn(), new AtomicBoolean());
+    firstIsWrong.set(earlier.divergence != null);
+    Interval other = Side.join(later);
+    return earlier.divergence != null
+        ? earlier
+        : new Interval(other.good, other.bad, other.divergence, earlier.digests + other.digests);
+  }
+
+  /** Replays entries before {@code endLsn}, as long as {@code stop} is not set. */
+  private Interval replay(
+      MachineFactory factory, SnapshotInfo from, long endLsn, AtomicBoolean stop)
+      throws IOException {
+    VirtualMachine machine = recording.restore(factory, OutputSink.NONE, from.number());
     long good = machine.steps();
-    Replayer replayer = new Replayer(machine, recording.snapshots().get(0).nextLsn());
+    Replayer replayer = new Replayer(machine, from.nextLsn());
     try (LogStoreReader log = recording.log()) {
-      for (Decoded d = log.next(); d != null; d = log.next()) {
+      for (Decoded d = log.next(); d != null && d.lsn() < endLsn && !stop.get(); d = log.next()) {
+        if (d.lsn() < from.nextLsn()) {
+          continue;
+        }
         switch (replayer.apply(d.entry())) {
           case Replayer.Outcome.Applied a -> {
             if (d.entry() instanceof LogEntry.Digest digest) {
@@ -94,11 +125,13 @@ public final class Bisector {
     }
     Checkpoint checkpoint = new Checkpoint(a, b);
     long bad = interval.bad;
-    // The first probe asks whether there is a difference at all, and goes the whole way.
-    long probe = bad;
-    while (bad - good > 1 || probe == bad) {
+    boolean differed = false;
+    // The first probe goes to where the recording was still right, the second asks whether there is
+    // a difference at all.
+    long probe = Math.max(good, interval.good);
+    while (bad - good > 1 || !differed) {
       int next = advance(a, b, entries, applied, probe);
-      if (a.digest() == b.digest()) {
+      if (sameDigest(a, b)) {
         if (probe == bad) {
           return new BisectResult.OnlyRecordingDiffers(
               interval.good, interval.bad, interval.divergence);
@@ -106,20 +139,20 @@ public final class Bisector {
         good = probe;
         applied = next;
         checkpoint.advance();
+        probe = differed ? good + (bad - good) / 2 : bad;
       } else {
         checkpoint.restore();
+        differed = true;
         bad = probe;
+        probe = good + (bad - good) / 2;
       }
-      if (bad - good <= 1) {
-        break;
-      }
-      probe = good + (bad - good) / 2;
     }
     return name(a, b, entries, applied, good);
   }
 
   private static BisectResult name(
-      VirtualMachine a, VirtualMachine b, List<LogEntry> entries, int applied, long good) {
+      VirtualMachine a, VirtualMachine b, List<LogEntry> entries, int applied, long good)
+      throws IOException {
     long pc = StateDiff.pc(a);
     runTo(a, good + 1);
     runTo(b, good + 1);
@@ -132,18 +165,32 @@ public final class Bisector {
 
   /** Takes both to {@code point} and returns how many entries have been applied then. */
   private static int advance(
-      VirtualMachine a, VirtualMachine b, List<LogEntry> entries, int applied, long point) {
+      VirtualMachine a, VirtualMachine b, List<LogEntry> entries, int applied, long point)
+      throws IOException {
     int next = applied;
     while (next < entries.size() && entries.get(next).point() <= point) {
-      LogEntry entry = entries.get(next++);
-      runTo(a, entry.point());
-      runTo(b, entry.point());
-      apply(a, entry);
-      apply(b, entry);
+      next++;
     }
-    runTo(a, point);
-    runTo(b, point);
+    List<LogEntry> part = entries.subList(applied, next);
+    CompletableFuture<Boolean> other = Side.run(() -> advance(b, part, point));
+    advance(a, part, point);
+    Side.join(other);
     return next;
+  }
+
+  private static boolean advance(VirtualMachine machine, List<LogEntry> entries, long point) {
+    for (LogEntry entry : entries) {
+      runTo(machine, entry.point());
+      apply(machine, entry);
+    }
+    runTo(machine, point);
+    return true;
+  }
+
+  private static boolean sameDigest(VirtualMachine a, VirtualMachine b) throws IOException {
+    CompletableFuture<Long> other = Side.run(b::digest);
+    long digest = a.digest();
+    return digest == Side.join(other);
   }
 
   /** A machine that waits or is off before the point stays there; its digest tells. */

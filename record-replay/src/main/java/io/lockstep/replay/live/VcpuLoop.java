@@ -61,6 +61,9 @@ public final class VcpuLoop implements InputPort {
   /** Digests that take long come less often, but not less than once in this many intervals. */
   private static final int DIGEST_STRETCH_MAX = 10;
 
+  /** The first digest looks at this many pages at a time: two or three milliseconds. */
+  private static final int PREPARED_PAGES = 4096;
+
   /** A flood of inputs must not keep the guest from running. */
   private static final int DRAIN_ROUNDS_MAX = 4;
 
@@ -445,7 +448,11 @@ public final class VcpuLoop implements InputPort {
 
   private void digestIfDue(long now) {
     if (now >= nextDigestTicks && journal.wantsDigests()) {
-      digest(now);
+      if (machine.prepareDigest(PREPARED_PAGES)) {
+        digest(now);
+      } else {
+        nextDigestTicks = now + pace.readingTicks();
+      }
     }
   }
 

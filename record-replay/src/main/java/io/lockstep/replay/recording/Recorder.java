@@ -25,26 +25,45 @@ import java.util.stream.Stream;
 /**
  * Records a machine, from the point where it stands, into a new directory. {@link #journal} is to
  * be the journal of the machine's {@link VcpuLoop}. When the disk fails the recording ends and the
- * machine goes on; {@link #failure} says why.
+ * machine goes on; {@link #failure} says why, and what was written before can be replayed.
  */
 public final class Recorder implements AutoCloseable {
-  /** A snapshot is complete again when the changes since the last complete one are more than it. */
+  /**
+   * A snapshot is complete again when the changes since the last complete one are more pages than
+   * it has, and more than these ...
+   */
+  private static final int CHANGES_MIN = 1024;
+
+  /** ... or after so many. */
   private static final int COMPLETE_AFTER_MAX = 64;
 
+  /** Memory is copied beside the running guest until no more pages than these are left, or ... */
+  private static final int PAGES_LEFT_MAX = 1024;
+
+  /** ... it was gone through this often. */
+  private static final int ROUNDS_MAX = 4;
+
   private final VirtualMachine machine;
+  private final Path directory;
   private final SnapshotFiles snapshots;
   private final LogStoreWriter store;
-  private final LogWriter writer;
+  private final long runId;
+  private final Consumer<IOException> onFailure;
   private final ExecutorService snapshotWriter =
       Executors.newSingleThreadExecutor(
           task -> Thread.ofPlatform().daemon().name("snapshot-writer").unstarted(task));
   private final AtomicBoolean snapshotUnderWay = new AtomicBoolean();
-  private final Path directory;
+  private final AtomicBoolean failureTold = new AtomicBoolean();
   private volatile IOException beginFailure;
 
   /** What was to build on a snapshot that could not be written has nothing to build on. */
   private volatile boolean completeNext;
 
+  /** Set once, when the recording begins. */
+  private LogWriter writer;
+
+  private long startPoint;
+  private long stoodNanos;
   private int nextSnapshot = 1;
   private int lastSnapshot;
   private int sinceComplete;
@@ -54,16 +73,22 @@ public final class Recorder implements AutoCloseable {
   private Recorder(
       Path directory,
       VirtualMachine machine,
-      SnapshotFiles snapshots,
-      LogStoreWriter store,
-      LogWriter writer,
-      long completePages) {
+      long runId,
+      SyncPolicy policy,
+      Consumer<IOException> onFailure)
+      throws IOException {
+    Files.createDirectories(directory);
+    try (Stream<Path> files = Files.list(directory)) {
+      if (files.findAny().isPresent()) {
+        throw new RecordingException(directory + " is not empty, choose a new directory");
+      }
+    }
     this.directory = directory;
     this.machine = machine;
-    this.snapshots = snapshots;
-    this.store = store;
-    this.writer = writer;
-    this.completePages = completePages;
+    this.runId = runId;
+    this.onFailure = onFailure;
+    this.store = new LogStoreWriter(directory.resolve(Recording.LOG), policy);
+    this.snapshots = new SnapshotFiles(directory.resolve(Recording.SNAPSHOTS), runId);
   }
 
   /**
@@ -73,7 +98,7 @@ public final class Recorder implements AutoCloseable {
    * @param directory new or empty
    * @param runId any number that other runs do not have
    * @param notes kept in the recording, see {@link RecordingInfo#notes}
-   * @param onFailure called if the log cannot be written any more, on another thread
+   * @param onFailure called once if the recording ends early, on another thread
    * @throws IOException with a sentence for the user
    */
   public static Recorder start(
@@ -85,28 +110,26 @@ public final class Recorder implements AutoCloseable {
       SyncPolicy policy,
       Consumer<IOException> onFailure)
       throws IOException {
-    Files.createDirectories(directory);
-    try (Stream<Path> files = Files.list(directory)) {
-      if (files.findAny().isPresent()) {
-        throw new RecordingException(directory + " is not empty, choose a new directory");
+    Recorder recorder = new Recorder(directory, machine, runId, policy, onFailure);
+    SnapshotCopier copier = new SnapshotCopier(machine, true);
+    boolean begun = false;
+    try {
+      recorder.begin(copier, config, notes);
+      begun = true;
+    } finally {
+      if (!begun) {
+        recorder.giveUp(copier);
       }
     }
-    LogHeader header = new LogHeader(0, machine.steps(), runId);
-    LogStoreWriter store = new LogStoreWriter(directory.resolve(Recording.LOG), policy);
-    RecordingInfo info =
-        new RecordingInfo(config, machine.definition(), runId, machine.steps(), notes);
-    SnapshotFiles snapshots = new SnapshotFiles(directory.resolve(Recording.SNAPSHOTS), runId);
-    Snapshot first = Snapshot.of(machine, 0, -1, 0);
-    LogWriter writer = new LogWriter(header, List.of(store), false, onFailure);
-    Recorder recorder =
-        new Recorder(directory, machine, snapshots, store, writer, first.pages.length);
-    recorder.begin(first, info, onFailure);
     return recorder;
   }
 
   /**
-   * Starts recording a machine that runs: the guest stands while its memory is copied.
+   * Starts recording a machine that runs. Its memory is copied while it runs; the guest stands only
+   * while what it has written meanwhile is copied. Must not be called on the vCPU thread.
    *
+   * @return the recorder when the recording has begun; fails with an {@link IOException} that has a
+   *     sentence for the user, or with an {@link IllegalStateException} if the machine has stopped
    * @see #start
    */
   public static CompletableFuture<Recorder> attach(
@@ -117,31 +140,87 @@ public final class Recorder implements AutoCloseable {
       Map<String, String> notes,
       SyncPolicy policy,
       Consumer<IOException> onFailure) {
-    return loop.execute(
-        () -> {
-          Recorder recorder =
-              start(directory, loop.machine(), config, runId, notes, policy, onFailure);
-          loop.useJournal(recorder.journal());
-          return recorder;
-        });
+    Recorder recorder;
+    try {
+      recorder = new Recorder(directory, loop.machine(), runId, policy, onFailure);
+    } catch (IOException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+    SnapshotCopier copier = new SnapshotCopier(loop.machine(), true);
+    return recorder
+        .copyWhileItRuns(loop, copier, 1)
+        .thenCompose(
+            copied ->
+                loop.execute(
+                    () -> {
+                      long stood = System.nanoTime();
+                      recorder.begin(copier, config, notes);
+                      loop.useJournal(recorder.journal());
+                      recorder.stoodNanos = System.nanoTime() - stood;
+                      return recorder;
+                    }))
+        .whenComplete(
+            (begun, failure) -> {
+              if (failure != null) {
+                recorder.giveUp(copier);
+              }
+            });
   }
 
-  /** Ends the recording of a machine that runs on. {@link #close} after it has completed. */
+  private CompletableFuture<Void> copyWhileItRuns(VcpuLoop loop, SnapshotCopier copier, int round) {
+    return loop.execute(copier::mark)
+        .thenComposeAsync(
+            pages -> {
+              try {
+                copier.copyMarked();
+              } catch (RecordingException e) {
+                return CompletableFuture.failedFuture(e);
+              }
+              return pages <= PAGES_LEFT_MAX || round == ROUNDS_MAX
+                  ? CompletableFuture.completedFuture(null)
+                  : copyWhileItRuns(loop, copier, round + 1);
+            },
+            snapshotWriter);
+  }
+
+  /**
+   * Ends the recording of a machine that runs on. {@link #close} after it has completed, also if it
+   * has failed because the machine has stopped.
+   */
   public CompletableFuture<Void> detach(VcpuLoop loop) {
     return loop.execute(
         () -> {
           loop.digestNow();
-          writer.append(new LogEntry.End(machine.steps(), LogEntry.EndReason.STOPPED));
+          end();
           loop.useJournal(InputJournal.NONE);
           return null;
         });
   }
 
+  /** The recording has not begun: leaves no trace. */
+  private void giveUp(SnapshotCopier copier) {
+    copier.close();
+    snapshotWriter.shutdown();
+    try {
+      Files.deleteIfExists(directory.resolve(Recording.LOG));
+      Files.deleteIfExists(directory);
+    } catch (IOException e) {
+      // An empty directory stays.
+    }
+  }
+
   /**
-   * Writes the first snapshot while the machine runs already, and last of all the file that makes
-   * the directory a recording.
+   * Begins at the machine's present point. The first snapshot is written while the machine runs
+   * already, and last of all the file that makes the directory a recording.
    */
-  private void begin(Snapshot first, RecordingInfo info, Consumer<IOException> onFailure) {
+  private void begin(SnapshotCopier copier, MachineConfig config, Map<String, String> notes)
+      throws IOException {
+    Snapshot first = copier.finish(0, -1, 0);
+    completePages = first.pages.length;
+    startPoint = machine.steps();
+    RecordingInfo info = new RecordingInfo(config, machine.definition(), runId, startPoint, notes);
+    writer =
+        new LogWriter(new LogHeader(0, startPoint, runId), List.of(store), false, this::failed);
     snapshotWriter.execute(
         () -> {
           try (first) {
@@ -149,9 +228,19 @@ public final class Recorder implements AutoCloseable {
             info.write(directory);
           } catch (IOException e) {
             beginFailure = e;
-            onFailure.accept(e);
+            failed(e);
           }
         });
+  }
+
+  private void end() {
+    writer.append(new LogEntry.End(machine.steps(), LogEntry.EndReason.STOPPED));
+  }
+
+  private void failed(IOException e) {
+    if (failureTold.compareAndSet(false, true)) {
+      onFailure.accept(e);
+    }
   }
 
   /** The journal for the machine's loop. */
@@ -159,35 +248,68 @@ public final class Recorder implements AutoCloseable {
     return writer;
   }
 
-  /** Why the log ended early; null if it did not. */
+  /** Where the recording is. */
+  public Path directory() {
+    return directory;
+  }
+
+  /** The execution point at which it begins. */
+  public long startPoint() {
+    return startPoint;
+  }
+
+  /** How long the guest stood when the recording of a running machine began. */
+  public long stoodNanos() {
+    return stoodNanos;
+  }
+
+  /** How many entries are in the log's files. */
+  public long entriesWritten() {
+    return writer.writtenLsn() + 1;
+  }
+
+  /** Why the recording ended early; null if it did not. */
   public IOException failure() {
     return beginFailure != null ? beginFailure : writer.failure();
   }
 
   /**
-   * Takes a snapshot between two steps; the guest stands while its changed pages are copied.
-   * Written on another thread.
+   * Takes a snapshot between two steps; the guest stands only while the pages are copied that it
+   * has written in the last moments. Copied and written on another thread.
    *
    * @return the snapshot's number when it is written; -1 at once if the one before is not written
-   *     yet
+   *     yet, or if the recording has failed; fails with an {@link IOException} if it cannot be
+   *     written, which does no harm to the recording
    */
   public CompletableFuture<Integer> snapshot(VcpuLoop loop) {
-    if (!snapshotUnderWay.compareAndSet(false, true)) {
+    if (failure() != null || !snapshotUnderWay.compareAndSet(false, true)) {
       return CompletableFuture.completedFuture(-1);
     }
-    return loop.execute(() -> capture(loop))
+    boolean complete =
+        completeNext
+            || sinceComplete >= COMPLETE_AFTER_MAX
+            || changedPages > Math.max(completePages, CHANGES_MIN);
+    SnapshotCopier copier = new SnapshotCopier(machine, complete);
+    return copyWhileItRuns(loop, copier, 1)
+        .thenCompose(copied -> loop.execute(() -> capture(loop, copier, complete)))
         .thenApplyAsync(this::write, snapshotWriter)
-        .whenComplete((number, failure) -> snapshotUnderWay.set(false));
+        .whenComplete(
+            (number, failure) -> {
+              copier.close();
+              completeNext = failure != null;
+              snapshotUnderWay.set(false);
+            });
   }
 
-  private Snapshot capture(VcpuLoop loop) {
+  private Snapshot capture(VcpuLoop loop, SnapshotCopier copier, boolean complete)
+      throws IOException {
     loop.digestNow();
-    boolean complete =
-        completeNext || sinceComplete >= COMPLETE_AFTER_MAX || changedPages > completePages;
-    completeNext = false;
-    int number = nextSnapshot++;
-    long lsn = writer.append(new LogEntry.SnapshotMark(machine.steps(), number));
-    Snapshot snapshot = Snapshot.of(machine, number, complete ? -1 : lastSnapshot, lsn + 1);
+    int number = nextSnapshot;
+    // The mark is appended behind the copy, which can fail; it says what the mark's lsn will be.
+    long lsn = writer.nextLsn();
+    Snapshot snapshot = copier.finish(number, complete ? -1 : lastSnapshot, lsn + 1);
+    writer.append(new LogEntry.SnapshotMark(machine.steps(), number));
+    nextSnapshot++;
     lastSnapshot = number;
     if (complete) {
       completePages = snapshot.pages.length;
@@ -201,11 +323,10 @@ public final class Recorder implements AutoCloseable {
   }
 
   private int write(Snapshot snapshot) {
-    try (snapshot) {
+    try {
       snapshots.write(snapshot);
       return snapshot.number;
     } catch (IOException e) {
-      completeNext = true;
       throw new CompletionException(e);
     }
   }
@@ -220,11 +341,17 @@ public final class Recorder implements AutoCloseable {
   public void close() throws IOException {
     snapshotWriter.close();
     if (!writer.ended() && failure() == null) {
-      writer.append(new LogEntry.End(machine.steps(), LogEntry.EndReason.STOPPED));
+      writer.append(new LogEntry.Digest(machine.steps(), machine.digest()));
+      end();
     }
     writer.close();
-    store.close();
-    IOException failure = failure();
+    IOException closing = null;
+    try {
+      store.close();
+    } catch (IOException e) {
+      closing = e;
+    }
+    IOException failure = failure() != null ? failure() : closing;
     if (failure != null) {
       throw new IOException(failure.getMessage(), failure);
     }

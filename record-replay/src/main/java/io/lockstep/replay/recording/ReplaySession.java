@@ -5,6 +5,7 @@ import io.lockstep.replay.MachineFactory;
 import io.lockstep.replay.Replayer;
 import io.lockstep.replay.live.OutputRelay;
 import io.lockstep.replay.log.DecodeResult.Decoded;
+import io.lockstep.replay.log.LogEntry;
 import io.lockstep.replay.store.LogStoreReader;
 import io.lockstep.vm.machine.VirtualMachine;
 import io.lockstep.vm.port.OutputSink;
@@ -69,8 +70,15 @@ public final class ReplaySession {
         throw new RecordingException(
             "the log in " + recording.directory() + " is of another run than the snapshots");
       }
+      LogEntry.Digest atSnapshot = null;
       while (decoded != null && decoded.lsn() < from.nextLsn()) {
+        if (decoded.entry() instanceof LogEntry.Digest d && d.point() == from.point()) {
+          atSnapshot = d;
+        }
         decoded = log.next();
+      }
+      if (atSnapshot != null && machine.digest() != atSnapshot.digest()) {
+        return different(snapshotDiffers(atSnapshot));
       }
       for (; decoded != null; decoded = log.next()) {
         if (stopsBefore(decoded)) {
@@ -91,6 +99,17 @@ public final class ReplaySession {
       }
       return new ReplayVerdict.Same(log.state(), replayer.digestsChecked(), machine.steps());
     }
+  }
+
+  /** What is restored from a snapshot is compared with the digest that was taken with it. */
+  private Divergence snapshotDiffers(LogEntry.Digest recorded) {
+    return new Divergence(
+        Divergence.Kind.DIGEST,
+        from.nextLsn() - 1,
+        from.point(),
+        machine.steps(),
+        "digest %016x".formatted(recorded.digest()),
+        "digest %016x in snapshot %d".formatted(machine.digest(), from.number()));
   }
 
   private boolean stopsBefore(Decoded decoded) {

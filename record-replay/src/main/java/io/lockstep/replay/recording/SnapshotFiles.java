@@ -3,6 +3,7 @@ package io.lockstep.replay.recording;
 import io.airlift.compress.v3.MalformedInputException;
 import io.airlift.compress.v3.zstd.ZstdJavaCompressor;
 import io.airlift.compress.v3.zstd.ZstdJavaDecompressor;
+import io.lockstep.replay.store.DiskSpace;
 import io.lockstep.vm.machine.VirtualMachine;
 import io.lockstep.vm.memory.GuestRam;
 import io.lockstep.vm.snapshot.StateFormatException;
@@ -15,8 +16,6 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,6 +55,10 @@ final class SnapshotFiles {
   private static final int PAGES_PER_BLOCK = 256;
   private static final int INDICES_PER_BLOCK = 65_536;
   private static final int BLOCK_BYTES_MAX = 64 << 20;
+
+  /** More than what the log leaves free: it goes on when there is no room for snapshots. */
+  private static final long RESERVE_BYTES = 128L << 20;
+
   private static final Pattern NAME = Pattern.compile("(\\d{6})\\.snap");
 
   private final Path directory;
@@ -75,10 +78,23 @@ final class SnapshotFiles {
     Files.createDirectories(directory);
     Path file = file(snapshot.number);
     Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+    boolean done = false;
+    try {
+      writeTo(temporary, snapshot);
+      Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+      done = true;
+    } finally {
+      if (!done) {
+        Files.deleteIfExists(temporary);
+      }
+    }
+  }
+
+  private void writeTo(Path temporary, Snapshot snapshot) throws IOException {
     CRC32C crc = new CRC32C();
     try (OutputStream raw = new BufferedOutputStream(Files.newOutputStream(temporary), 1 << 16);
         DataOutputStream out = new DataOutputStream(new CheckedOutputStream(raw, crc))) {
-      Writer writer = new Writer(out, crc);
+      Writer writer = new Writer(out, crc, new DiskSpace(directory, RESERVE_BYTES));
       writer.head(snapshot, runId);
       writer.block(STATE, 0, snapshot.state, snapshot.state.length);
       writer.pages(snapshot);
@@ -86,7 +102,6 @@ final class SnapshotFiles {
       out.writeByte(END);
       writer.checksum();
     }
-    Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
   }
 
   /** What snapshots are there, by number; files that are damaged at their head are left out. */
@@ -150,12 +165,14 @@ final class SnapshotFiles {
   private static final class Writer {
     private final DataOutputStream out;
     private final CRC32C crc;
+    private final DiskSpace space;
     private final ZstdJavaCompressor zstd = new ZstdJavaCompressor();
     private byte[] compressed = new byte[0];
 
-    Writer(DataOutputStream out, CRC32C crc) {
+    Writer(DataOutputStream out, CRC32C crc, DiskSpace space) {
       this.out = out;
       this.crc = crc;
+      this.space = space;
     }
 
     void head(Snapshot snapshot, long runId) throws IOException {
@@ -178,13 +195,9 @@ final class SnapshotFiles {
         for (int i = 0; i < count; i++) {
           indices.putInt(snapshot.pages[from + i]);
         }
-        MemorySegment.copy(
-            snapshot.contents,
-            ValueLayout.JAVA_BYTE,
-            (long) from * GuestRam.PAGE,
-            raw,
-            4 * count,
-            count * GuestRam.PAGE);
+        for (int i = 0; i < count; i++) {
+          snapshot.readPage(from + i, raw, 4 * count + i * GuestRam.PAGE);
+        }
         block(PAGES, count, raw, count * (4 + GuestRam.PAGE));
       }
     }
@@ -206,6 +219,7 @@ final class SnapshotFiles {
         compressed = new byte[bound];
       }
       int size = zstd.compress(raw, 0, length, compressed, 0, bound);
+      space.use(size);
       out.writeByte(kind);
       out.writeInt(count);
       out.writeInt(length);

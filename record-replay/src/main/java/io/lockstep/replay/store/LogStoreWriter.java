@@ -4,7 +4,6 @@ import io.lockstep.replay.FrameSink;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -25,7 +24,6 @@ import net.openhft.chronicle.queue.impl.single.SingleChronicleQueueBuilder;
  */
 public final class LogStoreWriter implements FrameSink, AutoCloseable {
   private static final long RESERVE_BYTES = 64L << 20;
-  private static final long SPACE_CHECK_BYTES = 8L << 20;
   private static final long SYNC_INTERVAL_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   static {
@@ -38,13 +36,12 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
 
   private final Path directory;
   private final SyncPolicy policy;
-  private final FileStore disk;
+  private final DiskSpace space;
   private SingleChronicleQueue queue;
   private ExcerptAppender appender;
   private final Bytes<ByteBuffer> excerpt = Bytes.elasticHeapByteBuffer(QueueFormat.EXCERPT_BYTES);
   private long day;
   private long fileBytes;
-  private long uncheckedBytes = SPACE_CHECK_BYTES;
   private long syncedAtNanos = System.nanoTime();
   private boolean dirty;
   private boolean failed;
@@ -62,7 +59,7 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
       throw new IOException(
           "there is a log in " + directory + " already, choose another directory");
     }
-    this.disk = Files.getFileStore(directory);
+    this.space = new DiskSpace(directory, RESERVE_BYTES);
   }
 
   @Override
@@ -71,7 +68,7 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
       throw new IOException("the log in " + directory + " failed before");
     }
     try {
-      reserve(length);
+      space.use(length);
       open();
       for (int at = 0; at < length; at += QueueFormat.EXCERPT_BYTES) {
         append(bytes, at, Math.min(QueueFormat.EXCERPT_BYTES, length - at));
@@ -111,19 +108,6 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
     excerpt.write(bytes, offset, length);
     appender.writeBytes(excerpt);
     fileBytes += length;
-  }
-
-  private void reserve(int length) throws IOException {
-    uncheckedBytes += length;
-    if (uncheckedBytes < SPACE_CHECK_BYTES) {
-      return;
-    }
-    uncheckedBytes = 0;
-    if (disk.getUsableSpace() < RESERVE_BYTES + length) {
-      throw new IOException(
-          "the disk that holds %s is full (less than %d MiB left), make room and start again"
-              .formatted(directory, RESERVE_BYTES >> 20));
-    }
   }
 
   private void syncIfDue() throws IOException {

@@ -2,12 +2,14 @@ package io.lockstep.replay.recording;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.lockstep.replay.sim.ToyMachine;
 import io.lockstep.replay.store.LogStoreReader;
 import io.lockstep.vm.port.OutputSink;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,6 +23,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class RecorderCrashTest {
   private static final long LOG_BYTES = 200_000;
+
+  private static final int FILE_KIB_MAX = 1536;
 
   @TempDir Path temp;
 
@@ -58,7 +62,47 @@ class RecorderCrashTest {
         .isInstanceOf(ClassNotFoundException.class);
   }
 
+  /** As with a full disk: the operating system does not let a file become longer. */
+  @Test
+  void whenTheDiskIsFullTheMachineRunsOnAndTheRecordingReplaysToItsLastGoodEntry()
+      throws Exception {
+    assumeTrue(
+        Files.isExecutable(Path.of("/bin/bash")), "needs bash: install Debian's package bash");
+    Path directory = temp.resolve("full");
+    List<String> command = new ArrayList<>();
+    command.addAll(List.of("/bin/bash", "-c", "ulimit -f " + FILE_KIB_MAX + "; exec \"$@\"", "-"));
+    command.addAll(command(FullDiskProcess.class, directory));
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(said).isZero();
+    assertThat(said)
+        .containsPattern("(?m)^failed: .*log")
+        .contains("ran on")
+        .containsPattern("(?m)^incomplete: ");
+    Recording recording = Recording.open(directory);
+    assertThat(recording.isSealed()).isFalse();
+    ReplayVerdict verdict =
+        new ReplaySession(recording, ToyMachine::new, OutputSink.NONE, 0, new ReplayUntil.End())
+            .run();
+    assertThat(verdict)
+        .as(said)
+        .isInstanceOfSatisfying(
+            ReplayVerdict.Same.class,
+            same -> {
+              assertThat(same.log().logCase().lossy()).isTrue();
+              assertThat(same.log().soundBytes()).isGreaterThan(LOG_BYTES);
+              assertThat(same.digests()).isPositive();
+            });
+  }
+
   private static Process start(Path directory) throws IOException {
+    return new ProcessBuilder(command(RecorderProcess.class, directory))
+        .redirectErrorStream(true)
+        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+        .start();
+  }
+
+  private static List<String> command(Class<?> main, Path directory) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     for (String argument : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
@@ -70,12 +114,9 @@ class RecorderCrashTest {
     command.add("-Xmx256m");
     command.add("-cp");
     command.add(System.getProperty("java.class.path"));
-    command.add(RecorderProcess.class.getName());
+    command.add(main.getName());
     command.add(directory.toString());
-    return new ProcessBuilder(command)
-        .redirectErrorStream(true)
-        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-        .start();
+    return command;
   }
 
   private static long soundBytes(Path directory) throws IOException {

@@ -2,7 +2,9 @@ package io.lockstep.replay.recording;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.lockstep.replay.MachineFactory;
 import io.lockstep.replay.Replayer;
+import io.lockstep.replay.divergence.CacheDroppingMachine;
 import io.lockstep.replay.live.HostClock;
 import io.lockstep.replay.live.OutputGate;
 import io.lockstep.replay.live.OutputRelay;
@@ -11,6 +13,7 @@ import io.lockstep.replay.log.DecodeResult.Decoded;
 import io.lockstep.replay.log.LogEntry;
 import io.lockstep.replay.store.LogStoreReader;
 import io.lockstep.replay.store.SyncPolicy;
+import io.lockstep.vm.engine.EngineOptions;
 import io.lockstep.vm.firmware.KernelLoader;
 import io.lockstep.vm.guest.SmallGuest;
 import io.lockstep.vm.machine.Machine;
@@ -132,7 +135,36 @@ class SmallGuestRecordingTest {
   }
 
   @Test
+  void itReplaysTheSameWithTheInterpreterAlone() throws Exception {
+    replaysTheSame((config, out) -> new Machine(config, out, EngineOptions.INTERPRETER));
+  }
+
+  @Test
+  void itReplaysTheSameWithRegionsFromTheFirstJumpOn() throws Exception {
+    // So few units that they are dropped and made again all the time.
+    replaysTheSame((config, out) -> new Machine(config, out, EngineOptions.eager(1, 40)));
+  }
+
+  @Test
   void itReplaysTheSameWithTheEnginesCachesDroppedAtRandom() throws Exception {
+    CacheDroppingMachine[] machine = new CacheDroppingMachine[1];
+    replaysTheSame(
+        (config, out) -> machine[0] = new CacheDroppingMachine(new Machine(config, out), 1));
+    assertThat(machine[0].drops()).isGreaterThan(3);
+  }
+
+  private void replaysTheSame(MachineFactory factory) throws Exception {
+    for (int snapshot : recording.snapshots().keySet()) {
+      ReplayVerdict verdict =
+          new ReplaySession(recording, factory, OutputSink.NONE, snapshot, new ReplayUntil.End())
+              .run();
+      assertThat(verdict.sentence()).startsWith("The replay is the same");
+      assertThat(((ReplayVerdict.Same) verdict).digests()).isPositive();
+    }
+  }
+
+  @Test
+  void itReplaysTheSameWithTheEnginesCachesDroppedBetweenEntries() throws Exception {
     Random random = new Random(1);
     Machine machine = (Machine) recording.restore(Machine::new, OutputSink.NONE, 0);
     Replayer replayer = new Replayer(machine, 0);
