@@ -41,7 +41,9 @@ final class DiskNotes {
     }
     if (was.equals(CHANGED_BY_RECORDING)) {
       throw new UserError(
-          "The recording was made with --write-through, so the disk %s is no more what it was at its beginning; it can be replayed, but not go live."
+          ("The machine wrote to the disk %s itself while it was recorded (--write-through, or a"
+                  + " recording of a running machine), so the disk is no more what it was at the"
+                  + " beginning; the recording can be replayed, but not go live.")
               .formatted(image));
     }
     Path file = Path.of(image);

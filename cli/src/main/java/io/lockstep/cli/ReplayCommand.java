@@ -5,6 +5,7 @@ import io.lockstep.host.vm.LiveVm;
 import io.lockstep.host.vm.NetSpec;
 import io.lockstep.host.vm.SetupException;
 import io.lockstep.host.vm.VmSpec;
+import io.lockstep.replay.divergence.CacheDroppingMachine;
 import io.lockstep.replay.live.Backends;
 import io.lockstep.replay.live.InputJournal;
 import io.lockstep.replay.live.OutputGate;
@@ -12,9 +13,11 @@ import io.lockstep.replay.recording.Recording;
 import io.lockstep.replay.recording.ReplaySession;
 import io.lockstep.replay.recording.ReplayUntil;
 import io.lockstep.replay.recording.ReplayVerdict;
+import io.lockstep.replay.recording.SnapshotInfo;
 import io.lockstep.vm.machine.Machine;
 import io.lockstep.vm.machine.MachineConfig;
 import io.lockstep.vm.machine.MachineConfig.VirtioSlot;
+import io.lockstep.vm.machine.VirtualMachine;
 import io.lockstep.vm.machine.VirtualMachine.Power;
 import io.lockstep.vm.port.Output;
 import io.lockstep.vm.port.OutputSink;
@@ -27,10 +30,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code lockstep replay}: a recorded run once more. */
 @Command(
@@ -43,6 +49,7 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  lockstep replay first-run --console",
+      "  lockstep replay first-run --from all --drop-caches 1",
       "  lockstep replay first-run --until time:12.5 --go-live",
       "      runs as recorded for 12.5 seconds of guest time, then on with you at the console"
     })
@@ -63,10 +70,13 @@ final class ReplayCommand implements Callable<Integer> {
 
   @Option(
       names = "--from",
-      paramLabel = "SNAPSHOT",
+      paramLabel = "SNAPSHOT|all",
       defaultValue = "0",
+      converter = FromConverter.class,
       description =
-          "Begin at this snapshot; 'lockstep log info' lists them. Default: 0, the start.")
+          "Begin at this snapshot; 'lockstep log info' lists them. Default: 0, the start. With"
+              + " 'all', each part between two snapshots is replayed from the first of them, and so"
+              + " every snapshot is checked, too.")
   private int from;
 
   @Option(
@@ -84,12 +94,47 @@ final class ReplayCommand implements Callable<Integer> {
               + " recording's disks. Nothing is recorded, and no disk image changes.")
   private boolean goLive;
 
+  @Option(
+      names = "--drop-caches",
+      paramLabel = "SEED",
+      description =
+          "Make the engine forget what it has compiled and cached at random steps, which must make"
+              + " no difference; another number, other steps.")
+  private Long dropCaches;
+
+  /** All parts of the recording, each from its snapshot. */
+  private static final int ALL = -1;
+
+  /** Reads the value of {@code --from}. */
+  static final class FromConverter implements ITypeConverter<Integer> {
+    @Override
+    public Integer convert(String text) {
+      if (text.equals("all")) {
+        return ALL;
+      }
+      if (text.matches("\\d{1,6}")) {
+        return Integer.valueOf(text);
+      }
+      throw new TypeConversionException(
+          "'" + text + "' is neither the number of a snapshot nor all");
+    }
+  }
+
   @Override
   public Integer call() {
+    if (from == ALL && (goLive || console || !(until instanceof ReplayUntil.End))) {
+      throw new ParameterException(
+          command.commandLine(), "--from all goes without --until, --console and --go-live.");
+    }
     try {
       Recording recording = Recording.open(directory);
       boolean sound = !verify || FileCheck.report(recording, command.commandLine().getErr());
-      int status = goLive ? goLive(recording) : replay(recording);
+      int status;
+      if (goLive) {
+        status = goLive(recording);
+      } else {
+        status = from == ALL ? replayParts(recording) : replay(recording);
+      }
       return sound ? status : ExitStatus.FAILURE;
     } catch (IOException | SetupException e) {
       throw new UserError(e.getMessage(), e);
@@ -100,12 +145,42 @@ final class ReplayCommand implements Callable<Integer> {
     ReplaySession session =
         new ReplaySession(
             recording,
-            Machine::new,
+            this::machine,
             console ? consoleTo(System.out) : OutputSink.NONE,
             from,
             until);
     return tell(
         session.run(), console ? command.commandLine().getErr() : command.commandLine().getOut());
+  }
+
+  private VirtualMachine machine(MachineConfig config, OutputSink outputs) {
+    Machine machine = new Machine(config, outputs);
+    return dropCaches == null ? machine : new CacheDroppingMachine(machine, dropCaches);
+  }
+
+  /**
+   * Replays from each snapshot to the next. What a snapshot holds is compared with the digest that
+   * was taken with it, so together the parts show the same as a replay from each snapshot to the
+   * end would.
+   */
+  private int replayParts(Recording recording) throws IOException {
+    PrintWriter to = command.commandLine().getOut();
+    List<SnapshotInfo> snapshots = List.copyOf(recording.snapshots().values());
+    int status = ExitStatus.OK;
+    for (int i = 0; i < snapshots.size(); i++) {
+      ReplayUntil end =
+          i + 1 < snapshots.size()
+              ? new ReplayUntil.LsnBound(snapshots.get(i + 1).nextLsn() - 1)
+              : new ReplayUntil.End();
+      ReplaySession session =
+          new ReplaySession(
+              recording, this::machine, OutputSink.NONE, snapshots.get(i).number(), end);
+      to.printf("snapshot %d: ", snapshots.get(i).number());
+      if (tell(session.run(), to) != ExitStatus.OK) {
+        status = ExitStatus.FAILURE;
+      }
+    }
+    return status;
   }
 
   private static int tell(ReplayVerdict verdict, PrintWriter to) {
@@ -137,7 +212,8 @@ final class ReplayCommand implements Callable<Integer> {
             command.commandLine().getErr())) {
       Backends backends = live.parts().backends(config, _ -> {});
       ReplaySession session =
-          new ReplaySession(recording, Machine::new, output -> keep(output, backends), from, until);
+          new ReplaySession(
+              recording, this::machine, output -> keep(output, backends), from, until);
       ReplayVerdict verdict = session.run();
       live.tell(verdict.sentence());
       if (verdict instanceof ReplayVerdict.Different) {

@@ -82,8 +82,9 @@ final class RunCommand implements Callable<Integer> {
           "--storage is for protected machines; add --protect-listen HOST:PORT");
     }
     PrintWriter err = command.commandLine().getErr();
-    try (VmSession session = VmSession.open(spec, consoleLog, err)) {
-      return runUntilOff(session);
+    try (VmSession session = VmSession.open(spec, consoleLog, err);
+        VmControl control = VmControl.start(session, pair.name())) {
+      return runUntilOff(session, control);
     } catch (SetupException e) {
       throw new UserError(e.getMessage(), e);
     }
@@ -97,10 +98,12 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
-  private int runUntilOff(VmSession session) throws SetupException {
+  private int runUntilOff(VmSession session, VmControl control) throws SetupException {
     while (true) {
       LiveVm vm = session.parts().powerOn();
+      control.runs(vm, false);
       VcpuEnd end = session.run(vm);
+      control.ended();
       if (stats) {
         session.tell(RunStats.of(vm));
       }

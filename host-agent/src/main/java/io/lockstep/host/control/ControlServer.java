@@ -17,7 +17,7 @@ import java.util.function.UnaryOperator;
  * one reply line. The socket is the user's own, so nobody else can ask.
  */
 public final class ControlServer implements AutoCloseable {
-  private static final int REQUEST_MAX = 256;
+  private static final int REQUEST_MAX = 16_384;
 
   private final ServerSocketChannel server;
   private final Path path;
