@@ -107,7 +107,7 @@ final class ReplicaControl {
     List<Found> found = new ArrayList<>();
     try {
       for (long pid : ControlClient.processes()) {
-        status(pid).ifPresent(found::add);
+        status(pid).filter(f -> !f.role().equals(VmControl.ROLE)).ifPresent(found::add);
       }
     } catch (IOException e) {
       throw new UserError(

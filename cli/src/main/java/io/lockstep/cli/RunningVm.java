@@ -2,6 +2,7 @@ package io.lockstep.cli;
 
 import io.lockstep.host.control.ControlClient;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -11,6 +12,9 @@ import tools.jackson.jr.ob.JSON;
 
 /** A machine in another process of the user on this host. */
 final class RunningVm {
+  /** To begin means to copy the guest's memory, to end may mean to wait for a slow disk. */
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
+
   private final long pid;
 
   private RunningVm(long pid) {
@@ -26,7 +30,8 @@ final class RunningVm {
     List<Long> found = new ArrayList<>();
     try {
       for (long pid : ControlClient.processes()) {
-        if (Long.toString(pid).equals(pidOrName) || nameOf(pid).equals(pidOrName)) {
+        if (Long.toString(pid).equals(pidOrName)
+            || ReplicaControl.status(pid).filter(f -> f.name().equals(pidOrName)).isPresent()) {
           found.add(pid);
         }
       }
@@ -44,12 +49,6 @@ final class RunningVm {
               "%d machines are named %s; say which one by its process number: %s."
                   .formatted(found.size(), pidOrName, found.toString().replaceAll("[\\[\\]]", "")));
     };
-  }
-
-  private static String nameOf(long pid) throws IOException {
-    Optional<String> reply = ControlClient.ask(pid, "status");
-    Object name = reply.isPresent() ? JSON.std.mapFrom(reply.get()).get("name") : null;
-    return name == null ? "" : name.toString();
   }
 
   /** Begins to record it. Returns a sentence for the user. */
@@ -82,7 +81,7 @@ final class RunningVm {
   }
 
   private Map<String, Object> ask(String request) throws IOException {
-    Optional<String> reply = ControlClient.ask(pid, request);
+    Optional<String> reply = ControlClient.ask(pid, request, PATIENCE);
     if (reply.isEmpty()) {
       throw new UserError("Process %d has ended, or does not answer.".formatted(pid));
     }

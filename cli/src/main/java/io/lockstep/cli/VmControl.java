@@ -25,6 +25,9 @@ import tools.jackson.jr.ob.JSON;
  * error}, a sentence, if the request was not obeyed.
  */
 final class VmControl implements AutoCloseable {
+  /** The role of an unprotected machine in its status. */
+  static final String ROLE = "unprotected";
+
   private static final String RECORD = "record ";
 
   private final VmSession session;
@@ -113,7 +116,7 @@ final class VmControl implements AutoCloseable {
     Map<String, Object> out = new LinkedHashMap<>();
     out.put("pid", ProcessHandle.current().pid());
     out.put("name", name);
-    out.put("role", "unprotected");
+    out.put("role", ROLE);
     out.put("epoch", 0);
     out.put("protected", false);
     out.put("lag_ms", 0);

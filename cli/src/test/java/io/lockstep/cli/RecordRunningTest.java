@@ -69,8 +69,8 @@ class RecordRunningTest {
     }
     assertThat(result("replay", out, "--console"))
         .matches(r -> r.status == 0)
-        .matches(r -> r.out.startsWith("while."))
-        .matches(r -> r.out.contains("the same as the recording"));
+        .matches(r -> r.out.equals("while."))
+        .matches(r -> r.err.contains("the same as the recording"));
   }
 
   @Test

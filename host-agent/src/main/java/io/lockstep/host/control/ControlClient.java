@@ -58,17 +58,28 @@ public final class ControlClient {
    *     five seconds, because it is stopped, say
    */
   public static Optional<String> ask(long pid, String request) throws IOException {
-    return ask(RuntimeDirectory.path(), pid, request);
+    return ask(pid, request, PATIENCE);
+  }
+
+  /** The same for a request that takes longer to answer. */
+  public static Optional<String> ask(long pid, String request, Duration patience)
+      throws IOException {
+    return ask(RuntimeDirectory.path(), pid, request, patience);
   }
 
   /** The same for another runtime directory. */
   public static Optional<String> ask(Path directory, long pid, String request) throws IOException {
+    return ask(directory, pid, request, PATIENCE);
+  }
+
+  private static Optional<String> ask(Path directory, long pid, String request, Duration patience)
+      throws IOException {
     Path socket = RuntimeDirectory.socket(directory, pid);
     if (!Files.exists(socket)) {
       return Optional.empty();
     }
     try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
-      return ask(channel, pid, request);
+      return ask(channel, pid, request, patience);
     } catch (Unanswered e) {
       throw e;
     } catch (IOException e) {
@@ -86,9 +97,9 @@ public final class ControlClient {
     }
   }
 
-  private static Optional<String> ask(SocketChannel channel, long pid, String request)
-      throws IOException {
-    Thread patience = Thread.ofVirtual().start(() -> closeLater(channel));
+  private static Optional<String> ask(
+      SocketChannel channel, long pid, String request, Duration patience) throws IOException {
+    Thread closer = Thread.ofVirtual().start(() -> closeLater(channel, patience));
     try {
       Channels.newOutputStream(channel).write((request + "\n").getBytes(StandardCharsets.UTF_8));
       BufferedReader in = new BufferedReader(Channels.newReader(channel, StandardCharsets.UTF_8));
@@ -96,13 +107,13 @@ public final class ControlClient {
     } catch (ClosedChannelException e) {
       throw new Unanswered(pid, e);
     } finally {
-      patience.interrupt();
+      closer.interrupt();
     }
   }
 
-  private static void closeLater(SocketChannel channel) {
+  private static void closeLater(SocketChannel channel, Duration patience) {
     try {
-      Thread.sleep(PATIENCE);
+      Thread.sleep(patience);
       channel.close();
     } catch (InterruptedException e) {
       // It was answered.
