@@ -128,6 +128,7 @@ final class ReplayCommand implements Callable<Integer> {
     }
     try {
       Recording recording = Recording.open(directory);
+      checkOrder(recording);
       boolean sound = !verify || FileCheck.report(recording, command.commandLine().getErr());
       int status;
       if (goLive) {
@@ -138,6 +139,24 @@ final class ReplayCommand implements Callable<Integer> {
       return sound ? status : ExitStatus.FAILURE;
     } catch (IOException | SetupException e) {
       throw new UserError(e.getMessage(), e);
+    }
+  }
+
+  /** A replay cannot stop before it begins. */
+  private void checkOrder(Recording recording) {
+    SnapshotInfo begin = recording.snapshots().get(from);
+    boolean behind =
+        begin != null
+            && switch (until) {
+              case ReplayUntil.End _ -> false;
+              case ReplayUntil.Point u -> u.point() < begin.point();
+              case ReplayUntil.LsnBound u -> u.lsn() < begin.nextLsn() - 1;
+              case ReplayUntil.Time u -> u.ticks() < begin.ticks();
+            };
+    if (behind) {
+      throw new UserError(
+          "Snapshot %d (execution point %d, %.3f s) lies behind the place where --until wants to stop; choose an earlier one."
+              .formatted(from, begin.point(), (double) begin.ticks() / MachineConfig.TIMEBASE_HZ));
     }
   }
 

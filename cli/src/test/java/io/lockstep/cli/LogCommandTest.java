@@ -50,6 +50,14 @@ class LogCommandTest {
         .matches(r -> r.out.contains("the same as the recording"));
     assertThat(run("replay", recording.toString(), "--until", "500000").out)
         .contains("Stopped at execution point 500000");
+    assertThat(run("replay", recording.toString(), "--from", "all", "--drop-caches", "1"))
+        .matches(r -> r.status == 0)
+        .matches(r -> r.out.startsWith("snapshot 0: The replay is the same"));
+    assertThat(run("replay", recording.toString(), "--from", "all", "--go-live").status)
+        .isEqualTo(2);
+    assertThat(run("replay", recording.toString(), "--from", "soon").status).isEqualTo(2);
+    assertThat(run("replay", recording.toString(), "--from", "9").err)
+        .contains("there is no usable snapshot 9");
     assertThat(run("log", "bisect", recording.toString()))
         .matches(r -> r.status == 0)
         .matches(r -> r.out.contains("No divergence"));

@@ -84,7 +84,9 @@ public final class Bisector {
     long good = machine.steps();
     Replayer replayer = new Replayer(machine, from.nextLsn());
     try (LogStoreReader log = recording.log()) {
-      for (Decoded d = log.next(); d != null && d.lsn() < endLsn && !stop.get(); d = log.next()) {
+      Decoded d = log.next();
+      recording.check(log);
+      for (; d != null && d.lsn() < endLsn && !stop.get(); d = log.next()) {
         if (d.lsn() < from.nextLsn()) {
           continue;
         }

@@ -62,6 +62,22 @@ public final class Recording {
     return new LogStoreReader(directory.resolve(LOG));
   }
 
+  /**
+   * To be called when the first entry was asked for.
+   *
+   * @throws RecordingException if the log has no header, one of another version, or another run's
+   */
+  public void check(LogStoreReader log) throws RecordingException {
+    if (log.header() == null) {
+      throw new RecordingException(
+          "nothing of %s can be replayed: %s".formatted(directory, log.state()));
+    }
+    if (log.header().runId() != info.runId()) {
+      throw new RecordingException(
+          "the log in " + directory + " is of another run than the snapshots");
+    }
+  }
+
   /** Whether the recording was closed in an orderly way, so that {@link #changedFiles} can tell. */
   public boolean isSealed() {
     return Seal.exists(directory);

@@ -66,10 +66,7 @@ public final class ReplaySession {
   public ReplayVerdict run() throws IOException {
     try (LogStoreReader log = recording.log()) {
       Decoded decoded = log.next();
-      if (log.header() != null && log.header().runId() != recording.info().runId()) {
-        throw new RecordingException(
-            "the log in " + recording.directory() + " is of another run than the snapshots");
-      }
+      recording.check(log);
       LogEntry.Digest atSnapshot = null;
       while (decoded != null && decoded.lsn() < from.nextLsn()) {
         if (decoded.entry() instanceof LogEntry.Digest d && d.point() == from.point()) {

@@ -18,6 +18,9 @@ import io.lockstep.vm.port.OutputSink;
 import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -25,6 +28,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -99,6 +103,32 @@ class RecordingTest {
         .isInstanceOf(RecordingException.class)
         .hasMessageContaining("clock is HOST")
         .hasMessageContaining("INSTRUCTIONS");
+  }
+
+  @Test
+  void aLogOfAnotherVersionIsRefusedWithASentence() throws Exception {
+    Path directory = record(8, 100_000, 0);
+    Path log;
+    try (Stream<Path> files = Files.list(directory.resolve("log"))) {
+      log = files.filter(f -> f.toString().endsWith(".cq4")).findFirst().orElseThrow();
+    }
+    byte[] bytes = Files.readAllBytes(log);
+    int magic = new String(bytes, StandardCharsets.ISO_8859_1).indexOf("LKSL");
+    bytes[magic + 4] = 9;
+    // The frame gets the right checksum, so that it is the version that is wrong and nothing else.
+    int prefix = magic - 2;
+    int length = (bytes[prefix] & 0x7f | bytes[prefix + 1] << 7) >>> 4;
+    CRC32C crc = new CRC32C();
+    crc.update(new byte[4]);
+    crc.update(bytes, prefix, 2 + length);
+    ByteBuffer.wrap(bytes)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putInt(magic + length, (int) crc.getValue());
+    Files.write(log, bytes);
+    Recording recording = Recording.open(directory);
+    assertThatThrownBy(() -> replay(recording, TOY, new ReplayUntil.End()))
+        .isInstanceOf(RecordingException.class)
+        .hasMessageContaining("the log has another format version");
   }
 
   @Test
