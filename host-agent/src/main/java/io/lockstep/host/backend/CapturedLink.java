@@ -50,11 +50,6 @@ public final class CapturedLink implements NetworkLink {
   }
 
   @Override
-  public void setAbilities(int abilities) {
-    link.setAbilities(abilities);
-  }
-
-  @Override
   public long dropped() {
     return link.dropped();
   }

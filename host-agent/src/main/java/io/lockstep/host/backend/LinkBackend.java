@@ -5,24 +5,32 @@ import io.lockstep.host.net.gateway.Forward;
 import io.lockstep.replay.live.InputPort;
 import io.lockstep.replay.live.NetBackend;
 import io.lockstep.vm.port.Input;
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * A network card's cable: carries packets between the machine and a {@link NetworkLink}. Packets
- * that come before the machine has started are dropped.
+ * A network card's cable: carries packets between the machine and a {@link NetworkLink}.
+ *
+ * <p>Packets that come before the machine has started wait for it, within bounds: a secondary owns
+ * its address a little before it runs, and what comes just then is what everybody had not been
+ * answered yet. Lost, each of it would cost its sender a retransmission timeout.
  */
 public final class LinkBackend implements NetBackend, NetworkLink.Receiver {
-  /** How often, at most, the guest's abilities are asked for while it sends. */
-  private static final long ASK_NANOS = 50_000_000;
+  private static final int EARLY_BYTES_MAX = 1 << 20;
 
   private volatile NetworkLink link;
   private List<Forward> forwards = List.of();
   private volatile Arrivals arrivals;
-  private volatile Runnable askAbilities = () -> {};
-  private long askedNanos = System.nanoTime() - ASK_NANOS;
+  private final ArrayDeque<byte[]> early = new ArrayDeque<>();
+  private int earlyBytes;
+  private boolean closed;
 
-  private record Arrivals(int device, InputPort port) {}
+  private record Arrivals(int device, InputPort port) {
+    void offer(byte[] packet) {
+      port.offer(new Input.PacketArrival(device, packet));
+    }
+  }
 
   /** Uses this link, which delivers to this object, from now on. */
   public void connect(NetworkLink to) {
@@ -44,28 +52,13 @@ public final class LinkBackend implements NetBackend, NetworkLink.Receiver {
     return link;
   }
 
-  /**
-   * Sets who tells which packets the guest can take. A guest that has not sent anything gets plain
-   * packets only. It is asked again and again, because the driver may change: a boot loader's is
-   * simpler than an operating system's.
-   *
-   * @param ask makes somebody call {@link #setAbilities} soon; does not wait
-   */
-  public void askAbilitiesBy(Runnable ask) {
-    askAbilities = ask;
-  }
-
-  /** Sets which packets the guest can take: bits of {@code Offload}. */
-  public void setAbilities(int abilities) {
-    NetworkLink to = link;
-    if (to != null) {
-      to.setAbilities(abilities);
-    }
-  }
-
   @Override
-  public void start(int device, InputPort port) {
-    arrivals = new Arrivals(device, port);
+  public synchronized void start(int device, InputPort port) {
+    Arrivals to = new Arrivals(device, port);
+    early.forEach(to::offer);
+    early.clear();
+    earlyBytes = 0;
+    arrivals = to;
   }
 
   @Override
@@ -74,28 +67,37 @@ public final class LinkBackend implements NetBackend, NetworkLink.Receiver {
     if (to == null) {
       return;
     }
-    long now = System.nanoTime();
-    if (now - askedNanos >= ASK_NANOS) {
-      askedNanos = now;
-      askAbilities.run();
-    }
     to.send(frame, 0, frame.length);
   }
 
   @Override
   public void packet(byte[] data, int offset, int length) {
+    byte[] packet = Arrays.copyOfRange(data, offset, offset + length);
     Arrivals to = arrivals;
-    if (to != null) {
-      to.port()
-          .offer(
-              new Input.PacketArrival(
-                  to.device(), Arrays.copyOfRange(data, offset, offset + length)));
+    if (to == null) {
+      to = keep(packet);
     }
+    if (to != null) {
+      to.offer(packet);
+    }
+  }
+
+  /** Keeps a packet, or returns where to it goes because the machine has started meanwhile. */
+  private synchronized Arrivals keep(byte[] packet) {
+    if (arrivals == null && !closed && earlyBytes + packet.length <= EARLY_BYTES_MAX) {
+      early.add(packet);
+      earlyBytes += packet.length;
+    }
+    return arrivals;
   }
 
   @Override
   public void close() {
-    arrivals = null;
+    synchronized (this) {
+      closed = true;
+      arrivals = null;
+      early.clear();
+    }
     NetworkLink to = link;
     if (to != null) {
       to.close();

@@ -23,7 +23,7 @@ final class InProcessLink implements NetworkLink, SwitchPort {
   private final byte[] scratch = new byte[Frame.MAX_LENGTH];
   private final byte[] packet = new byte[Frame.VNET_HEADER + Frame.MAX_LENGTH];
   private final Consumer<Frame> hand = this::hand;
-  private volatile int abilities;
+  private final int abilities;
   private volatile boolean closed;
   private L2Switch.Attachment attachment;
 
@@ -38,11 +38,6 @@ final class InProcessLink implements NetworkLink, SwitchPort {
   boolean attach(L2Switch l2) {
     attachment = l2.attach(this);
     return attachment != null;
-  }
-
-  @Override
-  public void setAbilities(int newAbilities) {
-    abilities = newAbilities;
   }
 
   @Override

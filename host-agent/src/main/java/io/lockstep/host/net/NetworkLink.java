@@ -20,12 +20,6 @@ public interface NetworkLink extends AutoCloseable {
    */
   void send(byte[] packet, int offset, int length);
 
-  /**
-   * Changes which {@code Offload} bits the guest takes, from the next packets on. A link that
-   * delivers plain packets only has nothing to change.
-   */
-  default void setAbilities(int abilities) {}
-
   /** Packets that {@link #send} dropped. */
   long dropped();
 

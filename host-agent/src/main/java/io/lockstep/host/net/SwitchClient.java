@@ -51,7 +51,7 @@ public final class SwitchClient implements NetworkLink {
    * @param tls what to use for TLS; required unless the address is a loopback one or a Unix socket
    * @param vm identity of the VM, the same for primary and secondary
    * @param mac address of the network card
-   * @param abilities which {@code Offload} bits the guest takes
+   * @param abilities which {@code Offload} bits the VM takes
    */
   public record Config(
       SwitchAddress address, Optional<SSLContext> tls, UUID vm, long mac, int abilities) {}
@@ -87,7 +87,6 @@ public final class SwitchClient implements NetworkLink {
   private ByteStream stream;
   private boolean primary;
   private long epoch;
-  private int abilities;
   private long backoff = BACKOFF_MIN;
   private CompletableFuture<ClaimAnswer> claim = new CompletableFuture<>();
   private boolean owner;
@@ -99,7 +98,6 @@ public final class SwitchClient implements NetworkLink {
     this.listener = listener;
     this.loop = loop;
     this.ownLoop = ownLoop;
-    this.abilities = config.abilities();
     this.retry = loop.timer(this::connect);
   }
 
@@ -140,19 +138,6 @@ public final class SwitchClient implements NetworkLink {
       claim = new CompletableFuture<>();
       sendClaim();
       return claim;
-    }
-  }
-
-  /** Changes which {@code Offload} bits the guest takes, from the next packets on. */
-  @Override
-  public void setAbilities(int newAbilities) {
-    synchronized (lock) {
-      if (abilities != newAbilities) {
-        abilities = newAbilities;
-        if (primary) {
-          sendClaim();
-        }
-      }
     }
   }
 
@@ -242,7 +227,7 @@ public final class SwitchClient implements NetworkLink {
     queue.addRaw(
         ControlMessage.encode(
             new ControlMessage.Hello(
-                primary, config.vm(), epoch, instance, config.mac(), abilities)));
+                primary, config.vm(), epoch, instance, config.mac(), config.abilities())));
     flush();
   }
 
@@ -401,7 +386,8 @@ public final class SwitchClient implements NetworkLink {
 
   private void sendClaim() {
     if (stage == Stage.CONNECTED) {
-      queue.addRaw(ControlMessage.encode(new ControlMessage.Claim(epoch, config.mac(), abilities)));
+      queue.addRaw(
+          ControlMessage.encode(new ControlMessage.Claim(epoch, config.mac(), config.abilities())));
       flush();
     }
   }

@@ -5,6 +5,7 @@ import io.lockstep.host.backend.LinkBackend;
 import io.lockstep.host.net.ClaimAnswer;
 import io.lockstep.host.net.SwitchAddress;
 import io.lockstep.host.net.SwitchClient;
+import io.lockstep.host.net.wire.Offload;
 import io.lockstep.host.vm.NetSpec;
 import io.lockstep.host.vm.SetupException;
 import java.io.IOException;
@@ -22,7 +23,6 @@ import javax.net.ssl.SSLContext;
 public final class NetworkCard {
   private static final int HEADER = 12;
   private static final int FRAME_MIN = 60;
-  private static final int NO_ABILITIES = 0;
 
   private final LinkBackend backend = new LinkBackend();
   private final SwitchClient client;
@@ -59,7 +59,7 @@ public final class NetworkCard {
     this.mac = mac;
     UUID id = UUID.nameUUIDFromBytes(vm.getBytes(StandardCharsets.UTF_8));
     SwitchClient.Config config =
-        new SwitchClient.Config(cable.address(), cable.tls(), id, mac, NO_ABILITIES);
+        new SwitchClient.Config(cable.address(), cable.tls(), id, mac, Offload.MACHINE);
     client =
         SwitchClient.secondary(
             config,

@@ -82,7 +82,7 @@ public final class Cables {
             VirtualSwitch.Config.inProcess(
                 GatewayConfig.of(to.outbound(), to.forwards()), Optional.empty()));
     backend.setForwards(network.forwards());
-    return new OwnNetwork(network, network.connect("vm", Offload.NONE, receiver));
+    return new OwnNetwork(network, network.connect("vm", Offload.MACHINE, receiver));
   }
 
   /** A link that takes its switch with it when it is closed. */
@@ -90,11 +90,6 @@ public final class Cables {
     @Override
     public void send(byte[] packet, int offset, int length) {
       link.send(packet, offset, length);
-    }
-
-    @Override
-    public void setAbilities(int abilities) {
-      link.setAbilities(abilities);
     }
 
     @Override
@@ -123,7 +118,7 @@ public final class Cables {
     FirstAnswer listener = new FirstAnswer(receiver, mac);
     SwitchClient client =
         SwitchClient.primary(
-            new SwitchClient.Config(to.address(), tls, UUID.randomUUID(), mac, Offload.NONE),
+            new SwitchClient.Config(to.address(), tls, UUID.randomUUID(), mac, Offload.MACHINE),
             FIRST_EPOCH,
             listener);
     boolean done = false;

@@ -1,6 +1,5 @@
 package io.lockstep.host.vm;
 
-import io.lockstep.host.backend.LinkBackend;
 import io.lockstep.replay.live.Backends;
 import io.lockstep.replay.live.HostClock;
 import io.lockstep.replay.live.InputJournal;
@@ -62,20 +61,7 @@ public final class LiveVm {
             VcpuLoop.Pace.DEFAULT);
     Backends backends = parts.backends(config, loop);
     loop.useGate(gate.apply(backends));
-    parts.net().ifPresent(net -> tellAbilities(loop, config, net));
     return new LiveVm(machine, loop, backends);
-  }
-
-  /** Lets the network know which packets the guest's driver takes. */
-  private static void tellAbilities(VcpuLoop loop, MachineConfig config, LinkBackend net) {
-    int device = DeviceLayout.of(config).nets().getFirst();
-    net.askAbilitiesBy(
-        () ->
-            loop.execute(
-                () -> {
-                  net.setAbilities(loop.machine().netOffloads(device));
-                  return null;
-                }));
   }
 
   /** The loop, to pause, throttle, ask or stop it. */

@@ -78,11 +78,6 @@ public final class CacheDroppingMachine implements VirtualMachine {
   }
 
   @Override
-  public int netOffloads(int device) {
-    return machine.netOffloads(device);
-  }
-
-  @Override
   public long ticks() {
     return machine.ticks();
   }

@@ -35,7 +35,6 @@ import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
 import io.lockstep.vm.virtio.VirtioConsole;
 import io.lockstep.vm.virtio.VirtioMmio;
-import io.lockstep.vm.virtio.VirtioNet;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -49,7 +48,7 @@ public final class Machine implements VirtualMachine {
    * translation cache geometry, device behaviour, snapshot layout. Raised with every change to any
    * of them.
    */
-  public static final int DEFINITION_VERSION = 2;
+  public static final int DEFINITION_VERSION = 3;
 
   /** Steps between two looks at the stop request: some tens of microseconds. */
   private static final long SLICE = 8192;
@@ -378,14 +377,6 @@ public final class Machine implements VirtualMachine {
     int slot = DeviceId.slot(device);
     return slot >= 0 && slot < virtio.length && virtio[slot].device() instanceof VirtioConsole c
         ? c.backlog()
-        : 0;
-  }
-
-  @Override
-  public int netOffloads(int device) {
-    int slot = DeviceId.slot(device);
-    return slot >= 0 && slot < virtio.length && virtio[slot].device() instanceof VirtioNet n
-        ? n.acceptedOffloads()
         : 0;
   }
 

@@ -81,17 +81,6 @@ public interface VirtualMachine {
     return 0;
   }
 
-  /**
-   * Which unfinished packets the driver of a network card takes: bit 0, checksum still to be
-   * computed; bit 1, TCP over IPv4 still to be cut; bit 2, TCP over IPv6. Others are dropped by the
-   * device.
-   *
-   * @param device a {@link io.lockstep.vm.port.DeviceId}
-   */
-  default int netOffloads(int device) {
-    return 0;
-  }
-
   /** The guest's clock at the present point, in ticks of {@link MachineConfig#TIMEBASE_HZ}. */
   long ticks();
 

@@ -18,10 +18,20 @@ final class NetHeader {
   private static final int CSUM_OFFSET = 8;
 
   private static final int FLAG_NEEDS_CSUM = 1;
-  private static final int GSO_TCPV4 = 1;
-  private static final int GSO_TCPV6 = 4;
+  static final int GSO_TCPV4 = 1;
+  static final int GSO_TCPV6 = 4;
 
   private NetHeader() {}
+
+  /** How a frame is to be segmented; 0 if it is whole. */
+  static int segmentation(byte[] frame) {
+    return frame[GSO_TYPE] & 0xff;
+  }
+
+  /** Bytes of payload in each segment. */
+  static int segmentSize(byte[] frame) {
+    return get16(frame, GSO_SIZE);
+  }
 
   /**
    * Whether a frame may pass to or from a guest that negotiated these offloads. A frame that asks

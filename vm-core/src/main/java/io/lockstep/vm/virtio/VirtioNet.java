@@ -12,8 +12,8 @@ import java.util.List;
 /**
  * A virtio network card (virtio 1.2 §5.1) with one pair of queues and no control queue. Frames
  * carry their {@code virtio_net_hdr_v1} in both directions, so that checksums and segmentation are
- * left to whoever needs them; what the driver has not negotiated never reaches it. It has no state
- * of its own.
+ * left to whoever needs them; what the driver has not negotiated never reaches it: the device
+ * completes the checksum or cuts the segment. It has no state of its own.
  */
 public final class VirtioNet extends VirtioDevice {
   /** The longest frame in either direction, with its header. */
@@ -56,17 +56,6 @@ public final class VirtioNet extends VirtioDevice {
     this.id = id;
     this.slot = slot;
     this.sink = sink;
-  }
-
-  /**
-   * Which unfinished packets the driver takes, as {@link
-   * io.lockstep.vm.machine.VirtualMachine#netOffloads} says.
-   */
-  public int acceptedOffloads() {
-    if (!isRunning()) {
-      return 0;
-    }
-    return (has(F_GUEST_CSUM) ? 1 : 0) | (has(F_GUEST_TSO4) ? 2 : 0) | (has(F_GUEST_TSO6) ? 4 : 0);
   }
 
   @Override
@@ -136,13 +125,17 @@ public final class VirtioNet extends VirtioDevice {
       return;
     }
     byte[] frame = arrived.clone();
-    if (!NetHeader.admit(frame, has(F_GUEST_CSUM), has(F_GUEST_TSO4), has(F_GUEST_TSO6))) {
-      return;
+    if (NetHeader.admit(frame, has(F_GUEST_CSUM), has(F_GUEST_TSO4), has(F_GUEST_TSO6))) {
+      deliver(frame);
+    } else {
+      SegmentCutter.cut(arrived).forEach(this::deliver);
     }
+    signal(RECEIVE);
+  }
+
+  /** Puts a frame into the driver's buffers, or drops it if there are not enough. */
+  private void deliver(byte[] frame) {
     List<DescriptorChain> buffers = collect(frame.length);
-    if (buffers.isEmpty()) {
-      return;
-    }
     frame[NetHeader.NUM_BUFFERS] = (byte) buffers.size();
     frame[NetHeader.NUM_BUFFERS + 1] = (byte) (buffers.size() >>> 8);
     int done = 0;
@@ -151,7 +144,6 @@ public final class VirtioNet extends VirtioDevice {
       queue(RECEIVE).push(chain.head(), n);
       done += n;
     }
-    signal(RECEIVE);
   }
 
   /** Takes receive buffers for {@code length} bytes (§5.1.6.4); if they don't suffice, none. */

@@ -199,4 +199,110 @@ class VirtioNetTest {
     assertThat(rings[0].usedIndex()).isZero();
     assertThat(driver.read(0x70)).isEqualTo(15);
   }
+
+  /** A TCP segment over IPv4 or IPv6 with {@code payload} bytes, to be cut every {@code size}. */
+  private static byte[] segment(boolean v6, int payload, int size) {
+    int ip = 12 + 14;
+    int tcp = ip + (v6 ? 40 : 20);
+    byte[] f = new byte[tcp + 32 + payload];
+    new Random(payload).nextBytes(f);
+    Arrays.fill(f, 0, 12, (byte) 0);
+    f[0] = 1;
+    f[1] = (byte) (v6 ? 4 : 1);
+    f[4] = (byte) size;
+    f[5] = (byte) (size >>> 8);
+    f[6] = (byte) (tcp - 12);
+    f[8] = 16;
+    f[24] = (byte) (v6 ? 0x86 : 0x08);
+    f[25] = (byte) (v6 ? 0xdd : 0);
+    f[ip] = (byte) (v6 ? 0x60 : 0x45);
+    f[ip + (v6 ? 6 : 9)] = 6;
+    f[tcp + 12] = (byte) 0x80; // 32 bytes of header
+    f[tcp + 13] = (byte) 0x99; // CWR, ACK, PSH, FIN
+    return f;
+  }
+
+  /** The ones' complement sum over pseudo header and segment, which is zero if all is well. */
+  private static int checksum(byte[] f, boolean v6) {
+    int ip = 26;
+    int tcp = ip + (v6 ? 40 : 20);
+    long sum = 6 + (f.length - tcp);
+    for (int i = v6 ? ip + 8 : ip + 12; i < f.length; i++) {
+      if (i < ip + (v6 ? 40 : 20) || i >= tcp) {
+        sum += (i & 1) == 0 ? (f[i] & 0xff) << 8 : f[i] & 0xff;
+      }
+    }
+    while (sum > 0xffff) {
+      sum = (sum & 0xffff) + (sum >>> 16);
+    }
+    return (int) sum ^ 0xffff;
+  }
+
+  private static int word(byte[] f, int at) {
+    return (f[at] & 0xff) << 24
+        | (f[at + 1] & 0xff) << 16
+        | (f[at + 2] & 0xff) << 8
+        | f[at + 3] & 0xff;
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aSegmentThatTheDriverDoesNotTakeIsCutForIt(boolean v6) {
+    start(0);
+    Buffer[] into = {driver.in(1600), driver.in(1600), driver.in(1600), driver.in(1600)};
+    for (Buffer b : into) {
+      rings[0].add(b);
+    }
+    byte[] whole = segment(v6, 3001, 1400);
+    int tcp = 26 + (v6 ? 40 : 20);
+    arrive(whole);
+    int at = tcp + 32;
+    for (int i = 0; i < 3; i++) {
+      int size = i < 2 ? 1400 : 201;
+      Used used = rings[0].poll();
+      assertThat(used).isEqualTo(new Used(i, tcp + 32 + size));
+      byte[] piece = Arrays.copyOf(driver.bytes(into[i]), tcp + 32 + size);
+      assertThat(Arrays.copyOf(piece, 12)).containsExactly(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0);
+      assertThat(word(piece, tcp + 4)).isEqualTo(word(whole, tcp + 4) + i * 1400);
+      assertThat(piece[tcp + 13] & 0xff).isEqualTo(i == 0 ? 0x90 : i == 1 ? 0x10 : 0x19);
+      assertThat(checksum(piece, v6)).isZero();
+      assertThat(Arrays.copyOfRange(piece, tcp + 32, piece.length))
+          .isEqualTo(Arrays.copyOfRange(whole, at, at + size));
+      at += size;
+    }
+    assertThat(rings[0].poll()).isNull();
+    assertThat(driver.irq).isTrue();
+  }
+
+  @Test
+  void aSegmentThatTheDriverTakesStaysWhole() {
+    start(MRG_RXBUF | GUEST_CSUM | 1L << 7);
+    Buffer into = driver.in(4000);
+    rings[0].add(into);
+    byte[] whole = segment(false, 3001, 1400);
+    arrive(whole);
+    whole[10] = 1;
+    assertThat(Arrays.copyOf(driver.bytes(into), whole.length)).isEqualTo(whole);
+  }
+
+  @Test
+  void noiseInSegmentsToBeCutHarmsNothing() {
+    start(0);
+    Random random = new Random(20);
+    Buffer into = driver.in(2000);
+    for (int i = 0; i < 8; i++) {
+      rings[0].add(into);
+    }
+    for (int i = 0; i < 20_000; i++) {
+      byte[] f = segment(random.nextBoolean(), random.nextInt(300), 1 + random.nextInt(200));
+      for (int n = random.nextInt(8); n > 0; n--) {
+        f[random.nextInt(Math.min(f.length, 100))] = (byte) random.nextInt();
+      }
+      arrive(Arrays.copyOf(f, random.nextInt(10) == 0 ? random.nextInt(f.length + 1) : f.length));
+      while (rings[0].poll() != null) {
+        rings[0].add(into);
+      }
+    }
+    assertThat(driver.read(0x70)).isEqualTo(15);
+  }
 }

@@ -17,6 +17,12 @@ public final class Offload {
   public static final int ALL = CHECKSUM | TSO4 | TSO6 | USO;
   public static final int NONE = 0;
 
+  /**
+   * What a machine's card takes, whatever its driver has negotiated: the device itself completes
+   * and cuts what the driver doesn't take.
+   */
+  public static final int MACHINE = CHECKSUM | TSO4 | TSO6;
+
   private static final int IPV6_HEADER = 40;
 
   /**
