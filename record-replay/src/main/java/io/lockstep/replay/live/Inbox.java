@@ -18,6 +18,9 @@ final class Inbox {
    */
   static final int PACKETS_MAX = 4096;
 
+  /** The same for their bytes: with segmentation left to the guest a frame may have 64 KB. */
+  static final int PACKET_BYTES_MAX = 8 << 20;
+
   private static final VarHandle TOP;
 
   static {
@@ -37,7 +40,11 @@ final class Inbox {
     final Input input;
     final Runnable command;
     Node next;
+
+    /** Of this node and all that were there before it. */
     int depth;
+
+    int packetBytes;
 
     Node(Input input, Runnable command) {
       this.input = input;
@@ -65,8 +72,12 @@ final class Inbox {
       }
       node.next = now;
       node.depth = now == null ? 1 : now.depth + 1;
-      if (node.depth > PACKETS_MAX && node.input instanceof Input.PacketArrival) {
-        return Added.DROPPED;
+      node.packetBytes = now == null ? 0 : now.packetBytes;
+      if (node.input instanceof Input.PacketArrival packet) {
+        node.packetBytes += packet.frame().length;
+        if (node.depth > PACKETS_MAX || node.packetBytes > PACKET_BYTES_MAX) {
+          return Added.DROPPED;
+        }
       }
       if (TOP.compareAndSet(this, now, node)) {
         return now == null ? Added.FIRST : Added.BEHIND;

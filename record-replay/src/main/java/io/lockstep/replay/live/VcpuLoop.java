@@ -81,6 +81,7 @@ public final class VcpuLoop implements InputPort {
 
   // Owned by the vCPU thread.
   private final ArrayDeque<Input> heldWhilePaused = new ArrayDeque<>();
+  private int heldPacketBytes;
   private InputJournal journal;
   private OutputGate gate;
   private boolean gateHolds;
@@ -411,12 +412,18 @@ public final class VcpuLoop implements InputPort {
     while (!heldWhilePaused.isEmpty()) {
       apply(heldWhilePaused.remove());
     }
+    heldPacketBytes = 0;
   }
 
   private void hold(Input input) {
-    if (heldWhilePaused.size() < Inbox.PACKETS_MAX || !(input instanceof Input.PacketArrival)) {
-      heldWhilePaused.add(input);
+    if (input instanceof Input.PacketArrival packet) {
+      int bytes = heldPacketBytes + packet.frame().length;
+      if (heldWhilePaused.size() >= Inbox.PACKETS_MAX || bytes > Inbox.PACKET_BYTES_MAX) {
+        return;
+      }
+      heldPacketBytes = bytes;
     }
+    heldWhilePaused.add(input);
   }
 
   private void apply(Input input) {
