@@ -95,6 +95,14 @@ final class SwitchCommand implements Callable<Integer> {
   private Path pcap;
 
   @Option(
+      names = "--epochs",
+      paramLabel = "FILE",
+      description =
+          "Remember in this file which hosts were replaced, so that they stay cut off when the"
+              + " switch is started again.")
+  private Path epochs;
+
+  @Option(
       names = "--tls-cert",
       paramLabel = "PEM",
       description = "This side's certificate; with it VMs may connect from other hosts.")
@@ -147,6 +155,7 @@ final class SwitchCommand implements Callable<Integer> {
         noGateway ? Optional.empty() : Optional.of(GatewayConfig.of(outbound, forwards)),
         Optional.ofNullable(tap),
         Optional.ofNullable(pcap),
+        Optional.ofNullable(epochs),
         L2Switch.Limits.DEFAULT);
   }
 

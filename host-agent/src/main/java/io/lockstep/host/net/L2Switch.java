@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.function.BiConsumer;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
@@ -21,12 +22,14 @@ import org.slf4j.LoggerFactory;
  * port that names a VM and an epoch <em>owns</em> its address: nobody else's frames are taken from
  * it, and the newest epoch of a VM cuts off all ports of older ones, in the same step in which it
  * gets the address. So after a claim no frame of an older epoch passes, whatever its sender
- * believes. The newest epoch seen of each VM is remembered as long as the switch lives.
+ * believes. The newest epoch seen of each VM is remembered as long as the switch lives, and by
+ * {@link #rememberEpochs} beyond.
  */
 public final class L2Switch {
   private static final Logger LOG = LoggerFactory.getLogger(L2Switch.class);
   private static final long SECOND = 1_000_000_000L;
   private static final int VMS_MAX = 65_536;
+  private static final long FIRST_EPOCH = 1;
   private static final int LEARNT_PER_PORT_MAX = 1024;
 
   /**
@@ -100,9 +103,14 @@ public final class L2Switch {
       }
     }
 
-    /** Makes this the port of a secondary: no traffic, no address, until a claim. */
-    public void becomeWaiting() {
+    /**
+     * Makes this the port of a secondary: no traffic, and not the address, until a claim.
+     *
+     * @param expectedMac the address that it will claim
+     */
+    public void becomeWaiting(long expectedMac) {
       delivering = false;
+      mac = expectedMac;
     }
 
     /**
@@ -118,8 +126,7 @@ public final class L2Switch {
 
     /** The newest epoch seen of a VM, or 0. */
     public long newestEpoch(UUID vmId) {
-      Vm known = vms.get(vmId);
-      return known == null ? 0 : known.newestEpoch;
+      return L2Switch.this.newestEpoch(vmId);
     }
 
     /** Takes the port out. */
@@ -136,6 +143,7 @@ public final class L2Switch {
   private final List<LongConsumer> moveListeners = new ArrayList<>();
   private final Frame announcement = new Frame();
   private Observer observer = (from, frame) -> {};
+  private BiConsumer<UUID, Long> epochListener = (vm, epoch) -> {};
   private int version;
   private long lastSweep;
   private long lastLearntMove = Long.MIN_VALUE / 2;
@@ -153,6 +161,18 @@ public final class L2Switch {
     observer = who;
   }
 
+  /**
+   * Takes over what an earlier switch has seen.
+   *
+   * @param earlier newest epochs
+   * @param newer is told each newer one before it is granted. Not the first of a VM: there is none
+   *     before it that could come back
+   */
+  public void rememberEpochs(Map<UUID, Long> earlier, BiConsumer<UUID, Long> newer) {
+    earlier.forEach((id, epoch) -> vms.put(id, new Vm(id, epoch)));
+    epochListener = newer;
+  }
+
   /** Is told an address when it leads to another port than before. */
   public void onMove(LongConsumer listener) {
     moveListeners.add(listener);
@@ -168,8 +188,23 @@ public final class L2Switch {
     return a;
   }
 
+  /** The newest epoch seen of a VM, or 0. */
+  long newestEpoch(UUID vm) {
+    Vm known = vms.get(vm);
+    return known == null ? 0 : known.newestEpoch;
+  }
+
   public int portCount() {
     return attachments.size();
+  }
+
+  /**
+   * True if an address leads to a port, or a port waits to take it over: whoever has it is alive or
+   * may be replaced any moment.
+   */
+  public boolean isReachable(long mac) {
+    return table.containsKey(mac)
+        || attachments.stream().anyMatch(a -> !a.delivering && a.mac == mac);
   }
 
   /** True if the port behind an address has so much queued that a sender who can wait should. */
@@ -186,6 +221,9 @@ public final class L2Switch {
     attachments.remove(a);
     if (a.vm != null) {
       a.vm.owners.remove(a);
+      if (a.vm.owners.isEmpty() && a.vm.newestEpoch <= FIRST_EPOCH) {
+        vms.remove(a.vm.id); // unprotected machines come and go with new names
+      }
     }
     table.values().removeIf(entry -> entry.at == a);
     version++;
@@ -343,6 +381,9 @@ public final class L2Switch {
       if (epoch == vm.newestEpoch && holder.at.instance != instance) {
         return ClaimAnswer.EPOCH_IN_USE;
       }
+    }
+    if (epoch > Math.max(FIRST_EPOCH, vms.containsKey(id) ? vm.newestEpoch : 0)) {
+      epochListener.accept(id, epoch);
     }
     vms.put(id, vm);
     vm.newestEpoch = epoch;

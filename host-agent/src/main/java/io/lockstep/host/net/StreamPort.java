@@ -268,7 +268,7 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
     if (h.primary()) {
       claim(h.epoch(), h.mac());
     } else {
-      attachment.becomeWaiting();
+      attachment.becomeWaiting(h.mac());
       answer(ClaimAnswer.WAITING, attachment.newestEpoch(h.vm()));
     }
   }

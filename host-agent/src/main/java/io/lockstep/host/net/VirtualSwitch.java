@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -31,6 +32,7 @@ public final class VirtualSwitch implements AutoCloseable {
    * @param gateway the gateway, if there is one
    * @param tap name of a TAP device to use as uplink
    * @param pcap file to capture to
+   * @param epochs file that keeps the newest epochs for the next switch
    */
   public record Config(
       List<SwitchAddress> listen,
@@ -38,9 +40,21 @@ public final class VirtualSwitch implements AutoCloseable {
       Optional<GatewayConfig> gateway,
       Optional<String> tap,
       Optional<Path> pcap,
+      Optional<Path> epochs,
       L2Switch.Limits limits) {
     public Config {
       listen = List.copyOf(listen);
+    }
+
+    /** Without a file of epochs. */
+    public Config(
+        List<SwitchAddress> listen,
+        Optional<TlsFiles> tls,
+        Optional<GatewayConfig> gateway,
+        Optional<String> tap,
+        Optional<Path> pcap,
+        L2Switch.Limits limits) {
+      this(listen, tls, gateway, tap, pcap, Optional.empty(), limits);
     }
 
     /** A switch inside a process: a gateway and nothing to connect to. */
@@ -66,6 +80,7 @@ public final class VirtualSwitch implements AutoCloseable {
   private UserGateway gateway;
   private TapPort tap;
   private PcapWriter pcap;
+  private EpochFile epochs;
   private Timer pcapTimer;
   private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -99,6 +114,10 @@ public final class VirtualSwitch implements AutoCloseable {
     StreamPort.Context context =
         new StreamPort.Context(
             loop, l2, tls, this::statusOnLoop, new byte[Frame.MAX_LENGTH], port -> {});
+    if (config.epochs().isPresent()) {
+      epochs = EpochFile.open(config.epochs().get());
+      l2.rememberEpochs(epochs.epochs(), epochs::record);
+    }
     for (SwitchAddress wanted : config.listen()) {
       StreamListener listener = StreamListener.bind(wanted, context, config.limits().ports());
       listeners.add(listener);
@@ -148,7 +167,7 @@ public final class VirtualSwitch implements AutoCloseable {
    * Connects a VM of this process.
    *
    * @param name for status and log
-   * @param abilities which {@code Offload} bits the guest takes
+   * @param abilities which {@code Offload} bits the VM takes
    * @param receiver gets packets, on the switch's thread
    */
   public NetworkLink connect(String name, int abilities, NetworkLink.Receiver receiver) {
@@ -198,6 +217,11 @@ public final class VirtualSwitch implements AutoCloseable {
    */
   UserGateway gateway() {
     return gateway;
+  }
+
+  /** The newest epoch seen of a VM; on the loop. */
+  long newestEpoch(UUID vm) {
+    return l2.newestEpoch(vm);
   }
 
   /** Something to do on the loop. */
@@ -263,6 +287,9 @@ public final class VirtualSwitch implements AutoCloseable {
     }
     if (tap != null) {
       tap.close();
+    }
+    if (epochs != null) {
+      epochs.close();
     }
     if (pcap != null) {
       pcapTimer.cancel();

@@ -271,6 +271,36 @@ class GatewayTest {
   }
 
   @Test
+  void connectionsEndTwoMinutesAfterTheirGuestIsGone() throws Exception {
+    VirtualSwitch network = network(Outbound.NONE, "tcp:0:10.0.2.15:7");
+    GuestStack guest = guest(network, 0, true, 1);
+    guest.servers.put(7, port -> new GuestStack.Echo());
+    long start = System.nanoTime();
+    try (Socket socket = connect(network.forwards().get(0))) {
+      socket.getOutputStream().write('a');
+      assertThat(socket.getInputStream().read()).isEqualTo('a');
+      sweepAfter(network, start, 0, 200);
+      guest.link.close();
+      sweepAfter(network, start, 200, 319);
+      assertThat(network.<Integer>onLoop(() -> network.gateway().tcpFlows())).isEqualTo(1);
+      sweepAfter(network, start, 321);
+      assertThatThrownBy(() -> socket.getInputStream().read()).isInstanceOf(IOException.class);
+    }
+    assertThat(network.<Integer>onLoop(() -> network.gateway().tcpFlows())).isZero();
+  }
+
+  private static void sweepAfter(VirtualSwitch network, long start, int... seconds)
+      throws IOException {
+    for (int s : seconds) {
+      network.onLoop(
+          () -> {
+            network.gateway().sweepConnections(start + s * 1_000_000_000L);
+            return null;
+          });
+    }
+  }
+
+  @Test
   void aGuestReachesTheHostsLoopbackOnlyWhenAllowed() throws Exception {
     try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
       VirtualSwitch closed = network(Outbound.NONE);

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 
@@ -126,6 +127,11 @@ final class GuestStack implements SwitchClient.Listener, AutoCloseable {
   private final boolean offload;
   volatile NetworkLink link;
   volatile boolean keepFrames;
+
+  /** Ignores what comes, and counts it. */
+  volatile boolean deaf;
+
+  final Semaphore ignored = new Semaphore(0);
 
   /**
    * @param trouble percentage of packets that are lost, that come twice, and that come late, each
@@ -299,6 +305,10 @@ final class GuestStack implements SwitchClient.Listener, AutoCloseable {
 
   @Override
   public void packet(byte[] data, int offset, int length) {
+    if (deaf) {
+      ignored.release();
+      return;
+    }
     byte[] copy = Arrays.copyOfRange(data, offset, offset + length);
     loop.execute(() -> troubled(() -> arrived(copy)));
   }

@@ -8,6 +8,7 @@ import io.lockstep.host.net.wire.Frame;
 import io.lockstep.host.net.wire.Mac;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
@@ -152,7 +153,7 @@ class L2SwitchTest {
     assertThat(old.attachment.claim(VM, 1, 11, A)).isEqualTo(ClaimAnswer.OWNER);
     client.emit(A, C, "to the old one");
     assertThat(old.got).contains("to the old one");
-    young.attachment.becomeWaiting();
+    young.attachment.becomeWaiting(A);
     client.emit(Mac.BROADCAST, C, "not for those who wait");
     assertThat(young.got).doesNotContain("not for those who wait");
 
@@ -254,5 +255,40 @@ class L2SwitchTest {
       ports.forEach(port -> port.attachment.detach());
       assertThat(l2.portCount()).as("seed " + seed).isZero();
     }
+  }
+
+  @Test
+  void aWaitingPortKeepsItsAddressReachable() {
+    Port owner = port("owner");
+    owner.attachment.claim(VM, 1, 1, A);
+    Port young = port("young");
+    young.attachment.becomeWaiting(A);
+    owner.attachment.detach();
+    assertThat(l2.isReachable(A)).isTrue();
+    young.attachment.detach();
+    assertThat(l2.isReachable(A)).isFalse();
+  }
+
+  @Test
+  void epochsOfAnEarlierSwitchStayRefusedAndNewerOnesAreNoted() {
+    List<String> noted = new ArrayList<>();
+    l2.rememberEpochs(Map.of(VM, 5L), (vm, epoch) -> noted.add(vm + " " + epoch));
+    assertThat(port("stale").attachment.claim(VM, 4, 1, A)).isEqualTo(ClaimAnswer.STALE_EPOCH);
+    assertThat(port("same").attachment.claim(VM, 5, 2, A)).isEqualTo(ClaimAnswer.OWNER);
+    assertThat(noted).isEmpty();
+    assertThat(port("next").attachment.claim(VM, 6, 3, A)).isEqualTo(ClaimAnswer.OWNER);
+    assertThat(noted).containsExactly(VM + " 6");
+  }
+
+  @Test
+  void unprotectedMachinesThatCameAndWentLeaveNothingBehind() {
+    List<String> noted = new ArrayList<>();
+    l2.rememberEpochs(Map.of(), (vm, epoch) -> noted.add(vm + " " + epoch));
+    for (int i = 0; i < 70_000; i++) {
+      Port port = port("p");
+      assertThat(port.attachment.claim(new UUID(3, i), 1, i, A)).isEqualTo(ClaimAnswer.OWNER);
+      port.attachment.detach();
+    }
+    assertThat(noted).isEmpty();
   }
 }

@@ -7,6 +7,7 @@ import io.lockstep.host.net.gateway.Forward;
 import io.lockstep.host.net.gateway.GatewayConfig;
 import io.lockstep.host.net.gateway.Outbound;
 import io.lockstep.host.net.gateway.UserGateway;
+import io.lockstep.host.net.tcp.TcpConfig;
 import io.lockstep.host.net.wire.Bytes;
 import io.lockstep.host.net.wire.EtherType;
 import io.lockstep.host.net.wire.Frame;
@@ -288,6 +289,101 @@ class SwitchClientTest {
       guest.link = after;
       assertThat(after.claim(2).get(10, TimeUnit.SECONDS)).isEqualTo(ClaimAnswer.OWNER);
       assertThat(client.getInputStream().read()).isEqualTo('b');
+    }
+  }
+
+  /** Retransmission timeouts of an hour: what arrives was sent for another reason. */
+  private static TcpConfig withoutTimeouts() {
+    TcpConfig d = TcpConfig.DEFAULT;
+    long hour = 3_600_000_000_000L;
+    return new TcpConfig(
+        d.mss(),
+        d.burst(),
+        d.sendBuffer(),
+        d.receiveBuffer(),
+        hour,
+        hour,
+        hour,
+        d.delayedAck(),
+        hour,
+        hour,
+        hour,
+        d.timeWait(),
+        hour,
+        hour);
+  }
+
+  @Test
+  void aNewEpochGetsAtOnceWhatTheOldOneHasNotAcknowledgedWhateverTheTimeouts() throws Exception {
+    Forward forward = Forward.parse("tcp:0:10.0.2.15:7");
+    VirtualSwitch network =
+        start(
+            "127.0.0.1:0",
+            Optional.empty(),
+            Optional.of(
+                new GatewayConfig(
+                    Outbound.NONE, List.of(forward), dir.resolve("none"), withoutTimeouts())));
+    GuestStack guest = new GuestStack("guest", MAC_A, UserGateway.FIRST_GUEST, 0, true, 1);
+    open.add(guest);
+    guest.servers.put(7, port -> new GuestStack.Echo());
+    SwitchClient before = SwitchClient.primary(config(network, VM, MAC_A), 1, guest);
+    guest.link = before;
+    InetSocketAddress address =
+        new InetSocketAddress(
+            InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort());
+    try (Socket client = new Socket();
+        Socket opening = new Socket()) {
+      client.connect(address);
+      client.getOutputStream().write('a');
+      assertThat(client.getInputStream().read()).isEqualTo('a');
+
+      // The old process stands still: it takes what comes and answers nothing.
+      guest.deaf = true;
+      client.getOutputStream().write('b');
+      opening.connect(address);
+      opening.getOutputStream().write('c');
+      guest.ignored.acquire(2);
+      guest.deaf = false;
+      SwitchClient after = SwitchClient.secondary(config(network, VM, MAC_A), guest);
+      guest.link = after;
+      open.add(before);
+      assertThat(after.claim(2).get(10, TimeUnit.SECONDS)).isEqualTo(ClaimAnswer.OWNER);
+      assertThat(client.getInputStream().read()).isEqualTo('b');
+      assertThat(opening.getInputStream().read()).isEqualTo('c');
+    }
+  }
+
+  @Test
+  void aFrozenPortThatWakesUpSendsNothing() throws Exception {
+    VirtualSwitch network = start("127.0.0.1:0");
+    Events peerEvents = new Events();
+    primary(network, new UUID(8, 8), MAC_B, 1, peerEvents);
+    SwitchAddress.Tcp address = (SwitchAddress.Tcp) network.addresses().get(0);
+    byte[] stale = packet(MAC_B, MAC_A, "stale");
+    try (Socket frozen = new Socket(InetAddress.getLoopbackAddress(), address.port())) {
+      DataOutputStream out = new DataOutputStream(frozen.getOutputStream());
+      out.write(
+          ControlMessage.encode(new ControlMessage.Hello(true, VM, 1, 99, MAC_A, Offload.ALL)));
+      assertThat(peerEvents.packets.take()).isEqualTo("announcement");
+      out.writeInt(stale.length);
+      out.write(stale);
+      assertThat(peerEvents.packets.take()).isEqualTo("stale");
+
+      Events survivorEvents = new Events();
+      SwitchClient survivor = primary(network, VM, MAC_A, 2, survivorEvents);
+      assertThat(peerEvents.packets.take()).isEqualTo("announcement");
+      try {
+        for (int i = 0; i < 100; i++) {
+          out.writeInt(stale.length);
+          out.write(stale);
+        }
+      } catch (IOException e) {
+        assertThat(e).isNotNull(); // the switch has closed the connection
+      }
+      send(survivor, MAC_B, MAC_A, "fresh");
+      assertThat(peerEvents.packets.take()).isEqualTo("fresh");
+      assertThat(peerEvents.packets).isEmpty();
+      assertThat(network.statusJson()).doesNotContain(VM + "\",\"epoch\":1,");
     }
   }
 

@@ -16,11 +16,19 @@ final class Guest {
 
   long lastAsked = Long.MIN_VALUE / 2;
 
+  /** Since when nobody is where it was, or {@link Long#MAX_VALUE}. */
+  long goneSince = Long.MAX_VALUE;
+
   /** Whole frames that wait for the address to be known. */
   final ArrayDeque<byte[]> pending = new ArrayDeque<>();
 
   Guest(int address) {
     this.address = address;
+  }
+
+  /** True if something is to go there as soon as it is known where that is. */
+  boolean isWaitedFor() {
+    return !flows.isEmpty() || !pending.isEmpty();
   }
 
   void keepPending(byte[] frame) {

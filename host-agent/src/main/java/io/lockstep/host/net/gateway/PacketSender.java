@@ -151,9 +151,14 @@ final class PacketSender {
   /** Asks by ARP where a guest is, not too often. */
   void ask(Guest guest, long now) {
     if (now - guest.lastAsked >= ASK_INTERVAL) {
-      guest.lastAsked = now;
-      sendArp(1, Mac.BROADCAST, UserGateway.GATEWAY, 0, guest.address);
+      askNow(guest, now);
     }
+  }
+
+  /** Asks by ARP where a guest is. */
+  void askNow(Guest guest, long now) {
+    guest.lastAsked = now;
+    sendArp(1, Mac.BROADCAST, UserGateway.GATEWAY, 0, guest.address);
   }
 
   /** Sends an ARP packet (RFC 826). */

@@ -125,6 +125,15 @@ final class TcpFlow implements TcpConnection.Application, TcpConnection.Output, 
     }
   }
 
+  /** Ends the connection on both sides. */
+  void reset() {
+    if (!gone) {
+      hostFailed = true;
+      closeChannel(true);
+      changed();
+    }
+  }
+
   void unstall() {
     stalled = false;
     if (!gone) {

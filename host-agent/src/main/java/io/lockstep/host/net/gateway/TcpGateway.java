@@ -34,6 +34,13 @@ final class TcpGateway implements AutoCloseable {
   private static final int FIRST_PORT = 20_000;
   private static final int PORTS = 45_000;
   private static final long STALL_RETRY = 1_000_000L;
+  private static final long SWEEP = 5_000_000_000L;
+
+  /**
+   * How long connections outlive the disappearance of their guest: time enough to start its host
+   * again, and no reason to keep clients waiting after that.
+   */
+  private static final long GONE_MAX = 120_000_000_000L;
 
   final EventLoop loop;
   final Destinations destinations;
@@ -49,6 +56,7 @@ final class TcpGateway implements AutoCloseable {
   private final List<TcpFlow> dirty = new ArrayList<>();
   private final List<TcpFlow> stalled = new ArrayList<>();
   private final Timer stallTimer;
+  private final Timer sweepTimer;
   private final List<ServerSocketChannel> servers = new ArrayList<>();
   private int nextPort;
   private long retransmissionsOfEnded;
@@ -69,6 +77,8 @@ final class TcpGateway implements AutoCloseable {
             Math.min(SMALL_BUFFER, config.sendBuffer()),
             Math.min(SMALL_BUFFER, config.receiveBuffer()));
     this.stallTimer = loop.timer(this::retryStalled);
+    this.sweepTimer = loop.timer(this::sweep);
+    sweepTimer.at(loop.now() + SWEEP);
   }
 
   int flowCount() {
@@ -226,6 +236,30 @@ final class TcpGateway implements AutoCloseable {
     }
   }
 
+  private void sweep() {
+    endConnectionsOfTheGone(loop.now());
+    sweepTimer.at(loop.now() + SWEEP);
+  }
+
+  /** Ends the connections of guests whose address has led to no port for too long. */
+  void endConnectionsOfTheGone(long now) {
+    Set<Guest> guests = new LinkedHashSet<>();
+    flows.forEach(flow -> guests.add(flow.guest()));
+    for (Guest guest : guests) {
+      if (guest.mac == 0 || l2.isReachable(guest.mac)) {
+        guest.goneSince = Long.MAX_VALUE;
+      } else if (guest.goneSince == Long.MAX_VALUE) {
+        guest.goneSince = now;
+      } else if (now - guest.goneSince >= GONE_MAX) {
+        List.copyOf(guest.flows.values()).forEach(TcpFlow::reset);
+      }
+      if (guest.goneSince != Long.MAX_VALUE) {
+        // It may only have been silent for so long that the switch has forgotten it.
+        sender.ask(guest, now);
+      }
+    }
+  }
+
   /** Lets a flow answer at the end of this turn, once for all that came in. */
   void markDirty(TcpFlow flow) {
     if (dirty.isEmpty()) {
@@ -290,6 +324,7 @@ final class TcpGateway implements AutoCloseable {
         LOG.debug("closing failed: {}", e.getMessage());
       }
     }
+    sweepTimer.cancel();
     List.copyOf(flows).forEach(this::remove);
   }
 }

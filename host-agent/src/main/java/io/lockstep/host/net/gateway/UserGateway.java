@@ -151,6 +151,11 @@ public final class UserGateway implements SwitchPort, AutoCloseable {
     attachment.detach();
   }
 
+  /** Ends connections whose guest is gone for too long at {@code now}. It is done by itself. */
+  public void sweepConnections(long now) {
+    tcp.endConnectionsOfTheGone(now);
+  }
+
   private Guest guest(int address) {
     int index = address & 0xff;
     if (guests[index] == null) {
@@ -161,8 +166,13 @@ public final class UserGateway implements SwitchPort, AutoCloseable {
 
   private void onMove(long mac) {
     for (Guest guest : guests) {
-      if (guest != null && guest.mac == mac) {
+      if (guest == null) {
+        continue;
+      }
+      if (guest.mac == mac) {
         tcp.kick(guest);
+      } else if (guest.mac == 0 && guest.isWaitedFor()) {
+        sender.askNow(guest, loop.now());
       }
     }
   }
