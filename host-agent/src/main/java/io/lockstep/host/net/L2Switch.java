@@ -121,7 +121,17 @@ public final class L2Switch {
      *     own port
      */
     public ClaimAnswer claim(UUID vmId, long wantedEpoch, long wantedInstance, long wantedMac) {
-      return L2Switch.this.claim(this, vmId, wantedEpoch, wantedInstance, wantedMac);
+      return claim(vmId, wantedEpoch, wantedInstance, wantedMac, () -> {});
+    }
+
+    /**
+     * The same.
+     *
+     * @param granted called when the address is granted, before the first frame is sent to it
+     */
+    public ClaimAnswer claim(
+        UUID vmId, long wantedEpoch, long wantedInstance, long wantedMac, Runnable granted) {
+      return L2Switch.this.claim(this, vmId, wantedEpoch, wantedInstance, wantedMac, granted);
     }
 
     /** The newest epoch seen of a VM, or 0. */
@@ -356,7 +366,8 @@ public final class L2Switch {
 
   // ---- ownership ----
 
-  private ClaimAnswer claim(Attachment a, UUID id, long epoch, long instance, long mac) {
+  private ClaimAnswer claim(
+      Attachment a, UUID id, long epoch, long instance, long mac, Runnable granted) {
     if (!a.attached || !Mac.isUsableSource(mac) || epoch < 0) {
       return ClaimAnswer.MALFORMED;
     }
@@ -389,6 +400,9 @@ public final class L2Switch {
     vm.newestEpoch = epoch;
     cutOffOlder(vm, a, epoch, mac);
     own(a, vm, epoch, instance, mac);
+    granted.run();
+    announce(a, mac);
+    moveListeners.forEach(listener -> listener.accept(mac));
     return ClaimAnswer.OWNER;
   }
 
@@ -421,8 +435,6 @@ public final class L2Switch {
     entry.owned = true;
     entry.seen = clock.getAsLong();
     version++;
-    announce(a, mac);
-    moveListeners.forEach(listener -> listener.accept(mac));
   }
 
   /**

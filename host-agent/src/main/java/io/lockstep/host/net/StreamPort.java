@@ -283,12 +283,13 @@ final class StreamPort implements SwitchPort, EventLoop.Handler {
   }
 
   private void claim(long epoch, long mac) {
-    ClaimAnswer answer = attachment.claim(hello.vm(), epoch, hello.instance(), mac);
+    // The answer goes first: a VM ignores what comes before the answer to its hello.
+    ClaimAnswer answer =
+        attachment.claim(
+            hello.vm(), epoch, hello.instance(), mac, () -> answer(ClaimAnswer.OWNER, epoch));
     if (answer.isRefusal()) {
       LOG.info("{}: VM {} epoch {} was refused: {}", name, hello.vm(), epoch, answer);
       refuse(answer, attachment.newestEpoch(hello.vm()));
-    } else {
-      answer(answer, epoch);
     }
   }
 

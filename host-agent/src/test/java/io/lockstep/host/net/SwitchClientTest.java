@@ -354,6 +354,37 @@ class SwitchClientTest {
   }
 
   @Test
+  void aPortThatComesBackGetsAtOnceWhatItMissed() throws Exception {
+    Forward forward = Forward.parse("tcp:0:10.0.2.15:7");
+    VirtualSwitch network =
+        start(
+            "127.0.0.1:0",
+            Optional.empty(),
+            Optional.of(
+                new GatewayConfig(
+                    Outbound.NONE, List.of(forward), dir.resolve("none"), withoutTimeouts())));
+    GuestStack guest = new GuestStack("guest", MAC_A, UserGateway.FIRST_GUEST, 0, true, 1);
+    open.add(guest);
+    guest.servers.put(7, port -> new GuestStack.Echo());
+    SwitchClient before = SwitchClient.primary(config(network, VM, MAC_A), 1, guest);
+    guest.link = before;
+    try (Socket client = new Socket()) {
+      client.connect(
+          new InetSocketAddress(
+              InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort()));
+      client.getOutputStream().write('a');
+      assertThat(client.getInputStream().read()).isEqualTo('a');
+      guest.deaf = true;
+      client.getOutputStream().write('b');
+      guest.ignored.acquire();
+      guest.deaf = false;
+      before.close();
+      guest.link = SwitchClient.primary(config(network, VM, MAC_A), 2, guest);
+      assertThat(client.getInputStream().read()).isEqualTo('b');
+    }
+  }
+
+  @Test
   void aFrozenPortThatWakesUpSendsNothing() throws Exception {
     VirtualSwitch network = start("127.0.0.1:0");
     Events peerEvents = new Events();

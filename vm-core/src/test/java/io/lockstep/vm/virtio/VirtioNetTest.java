@@ -226,7 +226,7 @@ class VirtioNetTest {
   private static int checksum(byte[] f, boolean v6) {
     int ip = 26;
     int tcp = ip + (v6 ? 40 : 20);
-    long sum = 6 + (f.length - tcp);
+    long sum = 6L + f.length - tcp;
     for (int i = v6 ? ip + 8 : ip + 12; i < f.length; i++) {
       if (i < ip + (v6 ? 40 : 20) || i >= tcp) {
         sum += (i & 1) == 0 ? (f[i] & 0xff) << 8 : f[i] & 0xff;
