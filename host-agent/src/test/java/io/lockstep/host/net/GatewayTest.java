@@ -210,7 +210,7 @@ class GatewayTest {
     try (Socket socket = connect(network.forwards().get(0))) {
       CompletableFuture<Long> sent = async(() -> sendPattern(socket.getOutputStream(), 50_000_000));
       long before = -1;
-      for (long held = 0; held != before; ) {
+      for (long held = 0; held == 0 || held != before; ) {
         before = held;
         Thread.sleep(200);
         held = network.<Long>onLoop(() -> network.gateway().tcpBufferBytes());
@@ -230,7 +230,7 @@ class GatewayTest {
     guest.servers.put(80, port -> new GuestStack.Transfer(50_000_000));
     try (Socket socket = connect(network.forwards().get(0))) {
       long before = -1;
-      for (long held = 0; held != before; ) {
+      for (long held = 0; held == 0 || held != before; ) {
         before = held;
         Thread.sleep(200);
         held = network.<Long>onLoop(() -> network.gateway().tcpBufferBytes());
