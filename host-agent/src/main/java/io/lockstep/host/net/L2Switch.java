@@ -150,6 +150,7 @@ public final class L2Switch {
   private final List<Attachment> attachments = new ArrayList<>();
   private final Map<Long, Entry> table = new HashMap<>();
   private final Map<UUID, Vm> vms = new HashMap<>();
+  private final Map<Long, HeldFrames> held = new HashMap<>();
   private final List<LongConsumer> moveListeners = new ArrayList<>();
   private final Frame announcement = new Frame();
   private Observer observer = (from, frame) -> {};
@@ -213,8 +214,11 @@ public final class L2Switch {
    * may be replaced any moment.
    */
   public boolean isReachable(long mac) {
-    return table.containsKey(mac)
-        || attachments.stream().anyMatch(a -> !a.delivering && a.mac == mac);
+    return table.containsKey(mac) || isAwaited(mac);
+  }
+
+  private boolean isAwaited(long mac) {
+    return attachments.stream().anyMatch(a -> !a.delivering && a.mac == mac);
   }
 
   /** True if the port behind an address has so much queued that a sender who can wait should. */
@@ -237,6 +241,17 @@ public final class L2Switch {
     }
     table.values().removeIf(entry -> entry.at == a);
     version++;
+    if (a.mac != 0) {
+      holdOrDrop(a);
+    }
+  }
+
+  private void holdOrDrop(Attachment gone) {
+    if (!isAwaited(gone.mac)) {
+      held.remove(gone.mac);
+    } else if (gone.delivering) {
+      held.putIfAbsent(gone.mac, new HeldFrames());
+    }
   }
 
   // ---- frames ----
@@ -312,6 +327,11 @@ public final class L2Switch {
       if (to.at != from) {
         to.at.port.send(frame);
       }
+      return;
+    }
+    HeldFrames waiting = held.isEmpty() ? null : held.get(destination);
+    if (waiting != null) {
+      waiting.keep(frame, clock.getAsLong());
       return;
     }
     if (!takeFloodToken(from)) {
@@ -402,6 +422,10 @@ public final class L2Switch {
     own(a, vm, epoch, instance, mac);
     granted.run();
     announce(a, mac);
+    HeldFrames waiting = held.remove(mac);
+    if (waiting != null) {
+      waiting.release(clock.getAsLong(), a.port::send);
+    }
     moveListeners.forEach(listener -> listener.accept(mac));
     return ClaimAnswer.OWNER;
   }

@@ -291,4 +291,54 @@ class L2SwitchTest {
     }
     assertThat(noted).isEmpty();
   }
+
+  @Test
+  void whatComesBetweenDeathAndTakeoverIsHeldForTheOneThatWaits() {
+    Port client = port("client");
+    Port other = port("other");
+    Port old = port("old");
+    Port young = port("young");
+    client.emit(Mac.BROADCAST, C, "hi");
+    old.attachment.claim(VM, 1, 1, A);
+    young.attachment.becomeWaiting(A);
+    young.got.clear();
+    other.got.clear();
+    old.attachment.detach();
+    client.emit(A, C, "one");
+    client.emit(A, C, "two");
+    assertThat(young.got).isEmpty();
+    assertThat(other.got).isEmpty();
+    young.attachment.claim(VM, 2, 2, A);
+    client.emit(A, C, "three");
+    assertThat(young.got).containsExactly("one", "two", "three");
+    assertThat(other.got).containsExactly("announcement");
+  }
+
+  @Test
+  void heldFramesAreBoundedAndGetOldAndEndWithThePortThatWaits() {
+    Port client = port("client");
+    Port old = port("old");
+    Port young = port("young");
+    old.attachment.claim(VM, 1, 1, A);
+    young.attachment.becomeWaiting(A);
+    young.got.clear();
+    old.attachment.detach();
+    client.emit(A, C, "too old");
+    now += 6 * SECOND;
+    for (int i = 0; i < 100; i++) {
+      client.emit(A, C, "x".repeat(10_000));
+    }
+    young.attachment.claim(VM, 2, 2, A);
+    assertThat(young.got).hasSize((256 << 10) / 10_026).doesNotContain("too old");
+
+    Port next = port("next");
+    next.attachment.becomeWaiting(A);
+    young.attachment.detach();
+    client.emit(A, C, "for nobody");
+    next.attachment.detach();
+    Port last = port("last");
+    last.attachment.becomeWaiting(A);
+    last.attachment.claim(VM, 3, 3, A);
+    assertThat(last.got).isEmpty();
+  }
 }
