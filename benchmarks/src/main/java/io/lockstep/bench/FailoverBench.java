@@ -28,7 +28,8 @@ public final class FailoverBench {
   private static final int QUICK_KILLS = 3;
   private static final int FULL_KILLS = 20;
   private static final int REST_MS = 300;
-  private static final int DISK_BLOCK = 50_000;
+  private static final int DISK_BLOCK = 20_000;
+  private static final int DISK_THINK_MS = 10;
   private static final String REDIS_OK = "+OK\r\n";
 
   private final BenchOutput output = new BenchOutput("failover");
@@ -203,10 +204,13 @@ public final class FailoverBench {
               try (socket) {
                 OutputStream out = socket.getOutputStream();
                 while (socket.getInputStream().readNBytes(REDIS_OK.length()).length > 0) {
+                  Thread.sleep(DISK_THINK_MS);
                   out.write(request);
                 }
               } catch (IOException e) {
                 // Closed, by us or not: whoever opened it looks.
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
               }
             });
     socket.getOutputStream().write(request);
