@@ -89,6 +89,7 @@ final class LiveSide {
       List<Output> unreleased,
       List<Output.BlockRequest> rewrite,
       Consumer<String> started) {
+    long begin = System.nanoTime();
     try {
       devices = host.openDevices(epoch, this::offer, rewrite);
     } catch (IOException e) {
@@ -116,6 +117,11 @@ final class LiveSide {
     devices.start();
     unreleased.forEach(out::emit);
     out.commit(machine.steps());
+    LOG.info(
+        "Live after {} ms: {} writes were done again, {} outputs sent again",
+        Math.round((System.nanoTime() - begin) / 1e5) / 10.0,
+        rewrite.size(),
+        unreleased.size());
     started.accept("");
     VcpuEnd end = vcpu.run();
     if (end instanceof VcpuEnd.Halted h) {

@@ -29,6 +29,9 @@ final class LogFollower {
 
   private record Arrived(long lsn, LogEntry entry) {}
 
+  /** While more has arrived, the replay tells of every 32nd entry only. */
+  private static final long TELL_MASK = 31;
+
   /** Has no entry. */
   private static final Arrived STOP = new Arrived(-1, null);
 
@@ -175,7 +178,10 @@ final class LogFollower {
       case LogEntry.SnapshotMark e -> {}
     }
     unstable.stableTo(stableNext);
-    observer.replayed().accept(next.lsn() + 1);
+    // To tell of each entry would cost more than to replay it.
+    if (arrived.isEmpty() || (next.lsn() & TELL_MASK) == TELL_MASK) {
+      observer.replayed().accept(next.lsn() + 1);
+    }
     return true;
   }
 
