@@ -56,6 +56,8 @@ final class RecordCommand implements Callable<Integer> {
 
   @Mixin private VmOptions options;
 
+  @Mixin private EngineOption engine;
+
   @Option(
       names = "--out",
       paramLabel = "DIR",
@@ -125,6 +127,7 @@ final class RecordCommand implements Callable<Integer> {
     if (out == null) {
       throw wrong("Where to? Add --out DIR, a new or empty directory.");
     }
+    engine.apply();
     VmSpec spec = options.toSpec();
     PrintWriter err = command.commandLine().getErr();
     try {

@@ -31,6 +31,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -95,6 +96,13 @@ final class ReplayCommand implements Callable<Integer> {
   private boolean goLive;
 
   @Option(
+      names = "--stats",
+      description = "At the end, print what the machine has done to standard error.")
+  private boolean stats;
+
+  @Mixin private EngineOption engine;
+
+  @Option(
       names = "--drop-caches",
       paramLabel = "SEED",
       description =
@@ -122,6 +130,7 @@ final class ReplayCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    engine.apply();
     if (from == ALL && (goLive || console || !(until instanceof ReplayUntil.End))) {
       throw new ParameterException(
           command.commandLine(), "--from all goes without --until, --console and --go-live.");
@@ -168,8 +177,14 @@ final class ReplayCommand implements Callable<Integer> {
             console ? consoleTo(System.out) : OutputSink.NONE,
             from,
             until);
+    ReplayVerdict verdict = session.run();
+    if (stats && session.machine() instanceof Machine machine) {
+      PrintWriter err = command.commandLine().getErr();
+      err.println("lockstep: " + RunStats.engine(machine));
+      err.flush();
+    }
     return tell(
-        session.run(), console ? command.commandLine().getErr() : command.commandLine().getOut());
+        verdict, console ? command.commandLine().getErr() : command.commandLine().getOut());
   }
 
   private VirtualMachine machine(MachineConfig config, OutputSink outputs) {

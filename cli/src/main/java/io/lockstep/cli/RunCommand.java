@@ -45,6 +45,8 @@ final class RunCommand implements Callable<Integer> {
 
   @Mixin private VmOptions options;
 
+  @Mixin private EngineOption engine;
+
   @Option(
       names = "--console-log",
       paramLabel = "FILE",
@@ -68,11 +70,23 @@ final class RunCommand implements Callable<Integer> {
       description = "Run as the primary of a pair, and accept a secondary here; needs --storage.")
   private InetSocketAddress protectListen;
 
+  @Option(
+      names = "--compare-tiers",
+      description =
+          "Run the guest twice side by side, interpreted and compiled, with the instruction clock"
+              + " and without input, and stop at the first step at which they differ. For finding"
+              + " faults in the engine; see also 'lockstep log bisect --tiers'.")
+  private boolean compareTiers;
+
   @Mixin private PairOptions pair;
 
   @Override
   public Integer call() {
+    engine.apply();
     VmSpec spec = options.toSpec();
+    if (compareTiers) {
+      return new TierRun(spec, command.commandLine().getErr()).run();
+    }
     if (protectListen != null) {
       return runProtected(spec);
     }

@@ -68,8 +68,11 @@ final class SecondaryCommand implements Callable<Integer> {
 
   @Mixin private PairOptions pair;
 
+  @Mixin private EngineOption engine;
+
   @Override
   public Integer call() {
+    engine.apply();
     Optional<NetSpec> card = net.toSpec(Optional.empty());
     try (ReplicaProcess process = new ReplicaProcess(pair, command.commandLine().getErr())) {
       return process.runSecondary(join, listen, disks, card);

@@ -11,6 +11,7 @@ import io.lockstep.replay.live.InputJournal;
 import io.lockstep.replay.live.InputPort;
 import io.lockstep.replay.live.OutputGate;
 import io.lockstep.replay.live.OutputRelay;
+import io.lockstep.vm.engine.EngineOptions;
 import io.lockstep.vm.machine.Machine;
 import io.lockstep.vm.machine.MachineConfig;
 import io.lockstep.vm.port.DeviceId;
@@ -119,9 +120,16 @@ public final class VmParts implements AutoCloseable {
   /** The same for a machine whose parts are opened later, when it owns them. */
   public static Machine bootedMachine(VmSpec spec, MachineConfig config, OutputSink outputs)
       throws SetupException {
+    return bootedMachine(spec, config, outputs, EngineOptions.standard());
+  }
+
+  /** The same with a choice of how it is executed. */
+  public static Machine bootedMachine(
+      VmSpec spec, MachineConfig config, OutputSink outputs, EngineOptions engine)
+      throws SetupException {
     Machine machine;
     try {
-      machine = new Machine(config, outputs);
+      machine = new Machine(config, outputs, engine);
     } catch (OutOfMemoryError e) {
       throw new SetupException(
           ("This host has not enough free memory for a guest with %d MiB; give it less with"

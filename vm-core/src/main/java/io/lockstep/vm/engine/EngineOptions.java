@@ -37,9 +37,19 @@ public record EngineOptions(
     REGIONS
   }
 
-  /** What is used when nothing else is said: both tiers. */
+  private static volatile EngineOptions standard = REGIONS;
+
+  /** What is used when nothing else is said: both tiers, unless the process has chosen otherwise. */
   public static EngineOptions standard() {
-    return REGIONS;
+    return standard;
+  }
+
+  /**
+   * Chooses what all machines of this process are executed with if nothing else is said; those that
+   * exist already stay as they are.
+   */
+  public static void useAsStandard(Mode mode) {
+    standard = of(mode);
   }
 
   /** The ordinary options of a mode. */
