@@ -24,6 +24,8 @@ record Contender(String name, List<String> command) {
             List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",
+                "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
+                "@" + Path.of("cli", "bin", "jvm-options"),
                 "-XX:+UseSerialGC",
                 "-XX:-UsePerfData",
                 "-XX:MaxDirectMemorySize=" + (memoryMib + 64) + "m",

@@ -35,6 +35,7 @@ public final class RegionCompiler {
       ClassDesc.of(RegionCompiler.class.getPackageName() + ".GuestCode");
   private static final ClassDesc SUPER = ClassDesc.of(RegionCode.class.getName());
   private static final ClassDesc MEMORY = ClassDesc.of(RegionMemory.class.getName());
+  private static final ClassDesc ACCESS = ClassDesc.of(AccessCompiler.NAME);
   private static final ClassDesc ALU = ClassDesc.of(RegionAlu.class.getName());
   private static final ClassDesc INTEGER_OPS = ClassDesc.of(IntegerOps.class.getName());
   private static final ClassDesc HART = ClassDesc.of(Hart.class.getName());
@@ -328,13 +329,13 @@ public final class RegionCompiler {
     }
     if (code <= Op.LWU || code == Op.FLW || code == Op.FLD) {
       b.lload(LEFT).loadConstant(info);
-      b.invokestatic(MEMORY, code == Op.FLD ? "ld" : Op.name(code), LOAD);
+      b.invokestatic(ACCESS, code == Op.FLD ? "ld" : Op.name(code), LOAD);
       pop(Op.rd(op));
     } else if (code <= Op.FSD) {
       push(Op.rs2(op));
       b.lload(LEFT).loadConstant(info);
       String name = code == Op.FSD ? "sd" : code == Op.FSW ? "sw" : Op.name(code);
-      b.invokestatic(MEMORY, name, STORE);
+      b.invokestatic(ACCESS, name, STORE);
     } else if (code == Op.CBO_ZERO) {
       b.loadConstant(Op.imm(op) & 0xffff_ffffL).lload(LEFT).loadConstant(info);
       b.invokestatic(MEMORY, "zero", STORE);

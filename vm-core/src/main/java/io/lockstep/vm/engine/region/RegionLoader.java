@@ -5,7 +5,8 @@ import java.io.InputStream;
 
 /**
  * Defines a copy of {@link RegionMemory} whose static finals are one machine's, so that HotSpot
- * takes them for the constants they are; and, as hidden classes beside it, the emitted code.
+ * takes them for the constants they are; the accesses of {@link AccessCompiler}; and, as hidden
+ * classes beside them, the emitted code.
  */
 public final class RegionLoader extends ClassLoader {
   private static final String MEMORY = RegionMemory.class.getName();
@@ -30,11 +31,20 @@ public final class RegionLoader extends ClassLoader {
 
   @Override
   protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
-    if (!name.equals(MEMORY)) {
+    boolean memory = name.equals(MEMORY);
+    if (!memory && !name.equals(AccessCompiler.NAME)) {
       return super.loadClass(name, resolve);
     }
     Class<?> known = findLoadedClass(name);
-    return known != null ? known : defineMemory();
+    if (known != null) {
+      return known;
+    }
+    return memory ? defineMemory() : defineAccess();
+  }
+
+  private Class<?> defineAccess() {
+    byte[] bytes = AccessCompiler.compile(this, context.base);
+    return defineClass(AccessCompiler.NAME, bytes, 0, bytes.length);
   }
 
   private Class<?> defineMemory() throws ClassNotFoundException {

@@ -3,21 +3,15 @@ package io.lockstep.vm.engine.region;
 import static io.lockstep.vm.memory.GuestRam.HOST;
 
 import io.lockstep.vm.hart.Hart;
-import io.lockstep.vm.isa.fp.Fp32;
 import io.lockstep.vm.isa.fp.FpEnv;
-import io.lockstep.vm.mmu.Mmu;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.nio.ByteOrder;
 
 /**
- * What emitted code calls. Never used as it is: each machine and data context has a copy of its
- * own, made by its {@link RegionLoader}, so that the arrays are constants in compiled code.
- *
- * <p>Accesses are small methods, not code emitted inline, for three reasons: HotSpot inlines them
- * where they are hot and calls them where they are not, which saves compilation; their branch
- * profile is that of all accesses, so the slow path is never taken for dead and recompiled later;
- * and a region that HotSpot has not compiled yet calls compiled methods.
+ * What emitted code calls, besides {@linkplain AccessCompiler loads and stores}. Never used as it
+ * is: each machine and data context has a copy of its own, made by its {@link RegionLoader}, so
+ * that the arrays are constants in compiled code.
  */
 public final class RegionMemory {
   private static final ValueLayout.OfShort SHORT =
@@ -26,14 +20,15 @@ public final class RegionMemory {
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final long PAGE_MASK = -4096L;
-
   private static final RegionContext CONTEXT =
       ((RegionLoader) RegionMemory.class.getClassLoader()).context();
-  private static final long[] LOADS = CONTEXT.loadFast;
-  private static final long[] STORES = CONTEXT.storeFast;
-  private static final int BASE = CONTEXT.base;
   private static final SlowPath SLOW = CONTEXT.slow;
+
+  /** Fast entries of loads. */
+  public static final long[] LOADS = CONTEXT.loadFast;
+
+  /** Fast entries of stores. */
+  public static final long[] STORES = CONTEXT.storeFast;
 
   /** The hart. */
   public static final Hart HART = CONTEXT.hart;
@@ -61,120 +56,54 @@ public final class RegionMemory {
     return RegionCode.LEAVE;
   }
 
-  private static int entry(long a) {
-    return ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + BASE;
-  }
-
-  /** {@code lb}. */
-  public static long lb(long a, long left, long info) {
-    int e = entry(a);
-    if (LOADS[e] == (a & PAGE_MASK)) {
-      return HOST.get(ValueLayout.JAVA_BYTE, a + LOADS[e + 1]);
-    }
+  /** A load that misses the fast path. */
+  public static long slowLoad(long a, long left, long info) {
     return SLOW.access(a, 0, left, info);
   }
 
-  /** {@code lh}. */
-  public static long lh(long a, long left, long info) {
-    int e = entry(a);
-    if (LOADS[e] == (a & (PAGE_MASK | 1))) {
-      return HOST.get(SHORT, a + LOADS[e + 1]);
-    }
-    return SLOW.access(a, 0, left, info);
+  /** A store that misses the fast path. */
+  public static void slowStore(long a, long value, long left, long info) {
+    SLOW.access(a, value, left, info);
   }
 
-  /** {@code lw}. */
-  public static long lw(long a, long left, long info) {
-    int e = entry(a);
-    if (LOADS[e] == (a & (PAGE_MASK | 3))) {
-      return HOST.get(INT, a + LOADS[e + 1]);
-    }
-    return SLOW.access(a, 0, left, info);
+  /** The host's memory, where {@link AccessCompiler} cannot reach it more directly. */
+  public static byte getByte(long host) {
+    return HOST.get(ValueLayout.JAVA_BYTE, host);
   }
 
-  /** {@code ld}. */
-  public static long ld(long a, long left, long info) {
-    int e = entry(a);
-    if (LOADS[e] == (a & (PAGE_MASK | 7))) {
-      return HOST.get(LONG, a + LOADS[e + 1]);
-    }
-    return SLOW.access(a, 0, left, info);
+  /** See {@link #getByte}. */
+  public static short getShort(long host) {
+    return HOST.get(SHORT, host);
   }
 
-  /** {@code lbu}. */
-  public static long lbu(long a, long left, long info) {
-    int e = entry(a);
-    if (LOADS[e] == (a & PAGE_MASK)) {
-      return HOST.get(ValueLayout.JAVA_BYTE, a + LOADS[e + 1]) & 0xff;
-    }
-    return SLOW.access(a, 0, left, info);
+  /** See {@link #getByte}. */
+  public static int getInt(long host) {
+    return HOST.get(INT, host);
   }
 
-  /** {@code lhu}. */
-  public static long lhu(long a, long left, long info) {
-    int e = entry(a);
-    if (LOADS[e] == (a & (PAGE_MASK | 1))) {
-      return HOST.get(SHORT, a + LOADS[e + 1]) & 0xffff;
-    }
-    return SLOW.access(a, 0, left, info);
+  /** See {@link #getByte}. */
+  public static long getLong(long host) {
+    return HOST.get(LONG, host);
   }
 
-  /** {@code lwu}. */
-  public static long lwu(long a, long left, long info) {
-    int e = entry(a);
-    if (LOADS[e] == (a & (PAGE_MASK | 3))) {
-      return HOST.get(INT, a + LOADS[e + 1]) & 0xffff_ffffL;
-    }
-    return SLOW.access(a, 0, left, info);
+  /** See {@link #getByte}. */
+  public static void putByte(long host, byte value) {
+    HOST.set(ValueLayout.JAVA_BYTE, host, value);
   }
 
-  /** {@code flw}. */
-  public static long flw(long a, long left, long info) {
-    int e = entry(a);
-    if (LOADS[e] == (a & (PAGE_MASK | 3))) {
-      return Fp32.box(HOST.get(INT, a + LOADS[e + 1]));
-    }
-    return SLOW.access(a, 0, left, info);
+  /** See {@link #getByte}. */
+  public static void putShort(long host, short value) {
+    HOST.set(SHORT, host, value);
   }
 
-  /** {@code sb}. */
-  public static void sb(long a, long value, long left, long info) {
-    int e = entry(a);
-    if (STORES[e] == (a & PAGE_MASK)) {
-      HOST.set(ValueLayout.JAVA_BYTE, a + STORES[e + 1], (byte) value);
-    } else {
-      SLOW.access(a, value, left, info);
-    }
+  /** See {@link #getByte}. */
+  public static void putInt(long host, int value) {
+    HOST.set(INT, host, value);
   }
 
-  /** {@code sh}. */
-  public static void sh(long a, long value, long left, long info) {
-    int e = entry(a);
-    if (STORES[e] == (a & (PAGE_MASK | 1))) {
-      HOST.set(SHORT, a + STORES[e + 1], (short) value);
-    } else {
-      SLOW.access(a, value, left, info);
-    }
-  }
-
-  /** {@code sw}. */
-  public static void sw(long a, long value, long left, long info) {
-    int e = entry(a);
-    if (STORES[e] == (a & (PAGE_MASK | 3))) {
-      HOST.set(INT, a + STORES[e + 1], (int) value);
-    } else {
-      SLOW.access(a, value, left, info);
-    }
-  }
-
-  /** {@code sd}. */
-  public static void sd(long a, long value, long left, long info) {
-    int e = entry(a);
-    if (STORES[e] == (a & (PAGE_MASK | 7))) {
-      HOST.set(LONG, a + STORES[e + 1], value);
-    } else {
-      SLOW.access(a, value, left, info);
-    }
+  /** See {@link #getByte}. */
+  public static void putLong(long host, long value) {
+    HOST.set(LONG, host, value);
   }
 
   /** LR, SC and AMO. */
