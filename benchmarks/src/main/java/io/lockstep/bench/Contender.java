@@ -1,15 +1,18 @@
 package io.lockstep.bench;
 
+import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Something that runs a workload as a process.
+ * A virtual machine, ours or a peer's, that runs a workload as a process.
  *
  * @param name as shown in tables
  * @param command program and arguments
@@ -17,23 +20,10 @@ import java.util.concurrent.TimeUnit;
 record Contender(String name, List<String> command) {
   private static final String QEMU = "qemu-system-riscv64";
 
-  /** Our machine in a JVM of its own. */
-  static Contender lockstep(String engine, int memoryMib, String... arguments) {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
-                "@" + Path.of("cli", "bin", "jvm-options"),
-                "-XX:+UseSerialGC",
-                "-XX:-UsePerfData",
-                "-XX:MaxDirectMemorySize=" + (memoryMib + 64) + "m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                GuestProcess.class.getName(),
-                engine,
-                Integer.toString(memoryMib)));
+  /** Our machine as users start it; {@code arguments} are those of {@code lockstep run}. */
+  static Contender lockstep(Path launcher, String engine, int memoryMib, String... arguments) {
+    List<String> command = new ArrayList<>(List.of(launcher.toString(), "run", "--engine", engine));
+    command.addAll(List.of("--memory", memoryMib + "M", "--no-reboot"));
     command.addAll(List.of(arguments));
     return new Contender("lockstep-" + engine, command);
   }
@@ -48,8 +38,44 @@ record Contender(String name, List<String> command) {
     return new Contender(name, command);
   }
 
-  /** Runs to the end; what it prints must contain {@code expected}, if that is not null. */
-  Result run() throws IOException, InterruptedException {
+  /** Told of each line that the guest writes to its console, and of the time until then. */
+  @FunctionalInterface
+  interface LineListener {
+    /** Returns whether to go on. */
+    boolean line(String text, Ratios.Time sinceStart);
+  }
+
+  /** Runs until the guest ends or the listener has had enough. Returns the time until then. */
+  Ratios.Time run(LineListener listener) throws IOException {
+    Process process =
+        new ProcessBuilder(command)
+            .redirectInput(new File("/dev/null"))
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    long started = System.nanoTime();
+    Ratios.Time last = new Ratios.Time(0, 0);
+    try (BufferedReader console =
+        new BufferedReader(
+            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+      for (String line = console.readLine(); line != null; line = console.readLine()) {
+        last = time(process, started);
+        if (!listener.line(line, last)) {
+          break;
+        }
+      }
+    } finally {
+      process.destroyForcibly();
+    }
+    return last;
+  }
+
+  private static Ratios.Time time(Process process, long started) {
+    double cpu = process.info().totalCpuDuration().orElse(Duration.ZERO).toMillis() / 1e3;
+    return new Ratios.Time(cpu, (System.nanoTime() - started) / 1e9);
+  }
+
+  /** Runs to the end, and measures from the process's start to its end. */
+  Result runToEnd() throws IOException, InterruptedException {
     List<String> timed =
         new ArrayList<>(List.of("bash", "-c", "TIMEFORMAT='%U %S %R'; time \"$@\""));
     timed.add(name);

@@ -1,68 +1,81 @@
 package io.lockstep.bench;
 
-import java.io.BufferedReader;
-import java.io.File;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
  * Workloads on Debian, in our machine and in QEMU's with and without instruction counting, with the
- * same kernel, initramfs and script: CPU time of the whole process between two markers that the
- * guest prints.
+ * same kernel, initramfs and script: wall time between two markers that the guest prints, and the
+ * CPU time that the process took meanwhile.
  *
- * <p>Arguments: a folder with {@code kernel} and {@code initrd}, as {@code lockstep image build}
- * makes it with Python, gcc, OpenSSL, SQLite, gzip and awk; the folder {@code
- * benchmarks/src/guest}; the number of rounds; the contenders, from {@code regions interpreter qemu
- * qemu-icount} (default: all but the interpreter). Needs Debian's gcc-riscv64-linux-gnu and
- * qemu-system-misc.
+ * <p>Arguments and output are those of {@code benchmarks/README.md}; the image is {@code dev}.
+ * System properties narrow it down: {@code bench.workloads} (names as in {@code
+ * guest/linux/run.sh}), {@code bench.contenders} (of {@code regions interpreter qemu qemu-icount}),
+ * {@code bench.rounds}. Needs Debian's gcc-riscv64-linux-gnu and qemu-system-misc.
  */
 public final class GuestBench {
   private static final int MEMORY_MIB = 1024;
+  private static final int ROUNDS = 3;
   private static final String COMMAND_LINE =
-      "console=ttyS0 quiet lockstep.services=none lockstep.ip=off"
-          + " lockstep.run=\"sh /bench/run.sh\" lockstep.poweroff";
+      "console=ttyS0 quiet lockstep.services=none lockstep.ip=off lockstep.poweroff";
+  private static final String KERNELS = "sieve hash recursion nbody bytecode";
 
   private GuestBench() {}
 
   /** See the class comment. */
   public static void main(String[] args) throws IOException, InterruptedException {
-    if (args.length < 3) {
-      System.err.println("usage: GuestBench IMAGE SOURCES ROUNDS [CONTENDER...]");
-      System.exit(2);
+    BenchArguments arguments = BenchArguments.parse(args);
+    BenchOutput out = new BenchOutput("debian");
+    if (arguments.image("dev").isEmpty()) {
+      out.skipped("all workloads", arguments.missingImage("dev", ""));
+      return;
     }
-    List<String> names =
-        args.length > 3
-            ? List.of(args).subList(3, args.length)
-            : List.of("qemu", "regions", "qemu-icount");
-    Path image = Path.of(args[0]);
-    Path initrd = initrd(image, Path.of(args[1]));
-    Ratios ratios = new Ratios("qemu");
-    for (int round = 0; round < Integer.parseInt(args[2]); round++) {
-      for (String name : names) {
-        measure(contender(name, image.resolve("kernel").toString(), initrd.toString()), ratios);
+    String workloads =
+        System.getProperty("bench.workloads", arguments.quick() ? "sha256 gzip forks" : "");
+    String contenders =
+        System.getProperty(
+            "bench.contenders", arguments.quick() ? "qemu regions" : "qemu regions qemu-icount");
+    int rounds = arguments.quick() ? 1 : Integer.getInteger("bench.rounds", ROUNDS);
+    Path image = arguments.image("dev").orElseThrow();
+    Path initrd = initrd(image, arguments.sources());
+    Ratios ratios = new Ratios();
+    try {
+      for (int round = 0; round < rounds; round++) {
+        for (String name : contenders.split(" ")) {
+          measure(contender(arguments, name, image, initrd, workloads), ratios, out);
+        }
       }
+    } finally {
+      Files.delete(initrd);
     }
-    ratios.print(System.out);
-    Files.delete(initrd);
+    for (String ours : List.of("lockstep-regions", "lockstep-interpreter")) {
+      ratios.print(out, ours, "qemu", Ratios.Time::wall, "s", 1.3, 0.7);
+      ratios.print(out, ours, "qemu-icount", Ratios.Time::wall, "s", 3, 1);
+      ratios.print(out, ours, "qemu", Ratios.Time::cpu, "s CPU", 1, 0.5);
+    }
   }
 
-  private static Contender contender(String name, String kernel, String initrd) {
+  private static Contender contender(
+      BenchArguments arguments, String name, Path image, Path initrd, String workloads) {
+    String kernel = image.resolve("kernel").toString();
+    String line = COMMAND_LINE + " lockstep.run=\"sh /bench/run.sh " + workloads + "\"";
+    List<String> command = new ArrayList<>();
     if (!name.startsWith("qemu")) {
-      return Contender.lockstep(name, MEMORY_MIB, "linux", kernel, initrd, COMMAND_LINE);
+      command.addAll(List.of("--kernel", kernel, "--initrd", initrd.toString(), "--append", line));
+      return Contender.lockstep(
+          arguments.lockstep(), name, MEMORY_MIB, command.toArray(String[]::new));
     }
-    List<String> arguments = new ArrayList<>(List.of("-kernel", kernel, "-initrd", initrd));
-    arguments.addAll(List.of("-append", COMMAND_LINE));
+    command.addAll(List.of("-kernel", kernel, "-initrd", initrd.toString(), "-append", line));
+    command.addAll(List.of("-device", "virtio-rng-device"));
     if (name.equals("qemu-icount")) {
-      arguments.addAll(List.of("-icount", "shift=auto"));
+      command.addAll(List.of("-icount", "shift=auto"));
     }
-    return Contender.qemu(name, MEMORY_MIB, arguments.toArray(String[]::new));
+    return Contender.qemu(name, MEMORY_MIB, command.toArray(String[]::new));
   }
 
   /** The image's initramfs with the script and our kernels behind it. */
@@ -71,75 +84,71 @@ public final class GuestBench {
         new CpioArchive()
             .directory("bench")
             .program("bench/run.sh", Files.readAllBytes(sources.resolve("linux/run.sh")));
-    for (String kernel : List.of("sieve", "hash", "recursion", "nbody", "bytecode")) {
+    for (String kernel : KERNELS.split(" ")) {
       Path program = Files.createTempFile("bench", ".riscv64");
-      int status =
-          new ProcessBuilder(
-                  "riscv64-linux-gnu-gcc",
-                  "-O2",
-                  "-ffp-contract=off",
-                  "-static",
-                  "-DNATIVE",
-                  sources.resolve("bare/" + kernel + ".c").toString(),
-                  "-o",
-                  program.toString())
-              .inheritIO()
-              .start()
-              .waitFor();
+      List<String> command =
+          new ArrayList<>(List.of("riscv64-linux-gnu-gcc", "-O2", "-ffp-contract=off", "-static"));
+      command.addAll(List.of("-DNATIVE", sources.resolve("bare/" + kernel + ".c").toString()));
+      command.addAll(List.of("-o", program.toString()));
+      int status = new ProcessBuilder(command).start().waitFor();
       if (status == 0) {
         archive.program("bench/" + kernel, Files.readAllBytes(program));
       }
       Files.delete(program);
     }
     Path initrd = Files.createTempFile("bench", ".initrd");
-    Files.copy(image.resolve("initrd"), initrd, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+    Files.copy(image.resolve("initrd"), initrd, StandardCopyOption.REPLACE_EXISTING);
     Files.write(initrd, archive.toBytes(), StandardOpenOption.APPEND);
     return initrd;
   }
 
-  private static void measure(Contender contender, Ratios ratios) throws IOException {
-    Process process =
-        new ProcessBuilder(contender.command())
-            .redirectInput(new File("/dev/null"))
-            .redirectError(ProcessBuilder.Redirect.DISCARD)
-            .start();
-    long started = System.nanoTime();
-    Ratios.Time before = new Ratios.Time(0, 0);
-    boolean booted = false;
-    try (BufferedReader console =
-        new BufferedReader(
-            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
-      for (String line = console.readLine(); line != null; line = console.readLine()) {
-        int marker = line.indexOf("@@");
-        String[] words = marker < 0 ? new String[] {""} : line.substring(marker).split(" ");
-        if (words[0].equals("@@done")) {
-          break;
-        }
-        Ratios.Time now = now(process, started);
-        if (words[0].equals("@@begin")) {
-          if (!booted) {
-            report(ratios, "boot", contender, before, now);
-            booted = true;
-          }
-          before = now;
-        } else if (words[0].equals("@@end")) {
-          report(ratios, words[1], contender, before, now);
-        }
-      }
-    } finally {
-      process.destroyForcibly();
+  private static void measure(Contender contender, Ratios ratios, BenchOutput out)
+      throws IOException {
+    Markers markers = new Markers(contender, ratios, out);
+    contender.run(markers::line);
+    if (!markers.done) {
+      throw new IOException(contender.name() + " ended before its workloads were done");
     }
   }
 
-  private static Ratios.Time now(Process process, long started) {
-    double cpu = process.info().totalCpuDuration().orElse(Duration.ZERO).toMillis() / 1e3;
-    return new Ratios.Time(cpu, (System.nanoTime() - started) / 1e9);
-  }
+  /** Reads what {@code run.sh} prints. */
+  private static final class Markers {
+    private final Contender contender;
+    private final Ratios ratios;
+    private final BenchOutput out;
+    private Ratios.Time begin = new Ratios.Time(0, 0);
+    private boolean booted;
+    private boolean done;
 
-  private static void report(
-      Ratios ratios, String workload, Contender contender, Ratios.Time from, Ratios.Time to) {
-    Ratios.Time taken = new Ratios.Time(to.cpu() - from.cpu(), to.wall() - from.wall());
-    ratios.add(workload, contender.name(), taken);
-    System.err.printf("%s %s %s%n", workload, contender.name(), taken);
+    Markers(Contender contender, Ratios ratios, BenchOutput out) {
+      this.contender = contender;
+      this.ratios = ratios;
+      this.out = out;
+    }
+
+    boolean line(String text, Ratios.Time now) {
+      int marker = text.indexOf("@@");
+      if (marker < 0) {
+        return true;
+      }
+      String[] words = text.substring(marker).split(" ");
+      switch (words[0]) {
+        case "@@begin" -> {
+          if (!booted) {
+            out.progress("boot %s %s".formatted(contender.name(), now));
+            booted = true;
+          }
+          begin = now;
+        }
+        case "@@end" -> {
+          Ratios.Time taken = now.since(begin);
+          ratios.add(words[1], contender.name(), taken);
+          out.progress("%s %s %s".formatted(words[1], contender.name(), taken));
+        }
+        case "@@done" -> done = true;
+        default -> {}
+      }
+      return !done;
+    }
   }
 }

@@ -1,59 +1,91 @@
 package io.lockstep.bench;
 
-import java.io.PrintStream;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.Set;
+import java.util.function.ToDoubleFunction;
 
-/** A table of measured times by workload and contender, and of their ratios. */
+/** Measured times by workload and contender, and their ratios. */
 final class Ratios {
   /** One measurement, in seconds. */
-  record Time(double cpu, double wall) {}
-
-  private final String reference;
-  private final Map<String, Map<String, java.util.ArrayList<Time>>> times = new LinkedHashMap<>();
-
-  /** The contender that the others' times are divided by. */
-  Ratios(String reference) {
-    this.reference = reference;
+  record Time(double cpu, double wall) {
+    Time since(Time earlier) {
+      return new Time(cpu - earlier.cpu, wall - earlier.wall);
+    }
   }
+
+  private final Map<String, Map<String, List<Time>>> times = new LinkedHashMap<>();
 
   void add(String workload, String contender, Time time) {
     times
-        .computeIfAbsent(workload, w -> new TreeMap<>())
-        .computeIfAbsent(contender, c -> new java.util.ArrayList<>())
+        .computeIfAbsent(workload, w -> new LinkedHashMap<>())
+        .computeIfAbsent(contender, c -> new ArrayList<>())
         .add(time);
   }
 
-  /** The median of CPU times: other work on the host disturbs it less than the wall clock. */
-  private static double median(List<Time> all) {
-    double[] sorted = all.stream().mapToDouble(Time::cpu).sorted().toArray();
-    return sorted[sorted.length / 2];
+  Set<String> workloads() {
+    return times.keySet();
   }
 
-  /** Prints times, ratios to the reference (above 1: slower than it), and geometric means. */
-  void print(PrintStream out) {
-    Map<String, double[]> means = new TreeMap<>();
-    out.printf("%-12s %-14s %10s %8s %8s%n", "workload", "contender", "CPU s", "runs", "ratio");
-    times.forEach(
-        (workload, byContender) -> {
-          List<Time> base = byContender.get(reference);
-          byContender.forEach(
-              (contender, all) -> {
-                double ratio = base == null ? Double.NaN : median(all) / median(base);
-                out.printf(
-                    "%-12s %-14s %10.2f %8d %8.2f%n",
-                    workload, contender, median(all), all.size(), ratio);
-                double[] sum = means.computeIfAbsent(contender, c -> new double[2]);
-                sum[0] += Math.log(ratio);
-                sum[1]++;
-              });
-        });
-    means.forEach(
-        (contender, sum) ->
-            out.printf(
-                "%-12s %-14s %10s %8.0f %8.2f%n",
-                "geomean", contender, "", sum[1], Math.exp(sum[0] / sum[1])));
+  int rounds(String workload, String contender) {
+    return times.get(workload).getOrDefault(contender, List.of()).size();
+  }
+
+  /** The median of a workload's times; NaN if it was not measured. */
+  double median(String workload, String contender, ToDoubleFunction<Time> which) {
+    double[] sorted =
+        times.get(workload).getOrDefault(contender, List.of()).stream()
+            .mapToDouble(which)
+            .sorted()
+            .toArray();
+    return sorted.length == 0 ? Double.NaN : sorted[sorted.length / 2];
+  }
+
+  /** How many times as fast as the peer ours is. */
+  double speed(String workload, String ours, String peer, ToDoubleFunction<Time> which) {
+    return median(workload, peer, which) / median(workload, ours, which);
+  }
+
+  /** The geometric mean of {@link #speed} over all workloads that both have run. */
+  double meanSpeed(String ours, String peer, ToDoubleFunction<Time> which) {
+    return Math.exp(
+        times.keySet().stream()
+            .mapToDouble(w -> speed(w, ours, peer, which))
+            .filter(Double::isFinite)
+            .map(Math::log)
+            .average()
+            .orElse(Double.NaN));
+  }
+
+  /** Writes a line for each workload, and one with the mean. */
+  void print(
+      BenchOutput out,
+      String ours,
+      String peer,
+      ToDoubleFunction<Time> which,
+      String unit,
+      double targetMean,
+      double targetEach) {
+    for (String workload : times.keySet()) {
+      double ratio = speed(workload, ours, peer, which);
+      if (Double.isFinite(ratio)) {
+        out.ratio(workload + " (" + ours + ")", ratio, peer, BenchOutput.Better.HIGHER)
+            .with("value", median(workload, ours, which))
+            .with("peer_value", median(workload, peer, which))
+            .with("unit", unit)
+            .with("rounds", rounds(workload, ours))
+            .with("target", targetEach)
+            .print();
+      }
+    }
+    double mean = meanSpeed(ours, peer, which);
+    if (Double.isFinite(mean)) {
+      out.ratio(
+              "geometric mean (" + ours + ", " + unit + ")", mean, peer, BenchOutput.Better.HIGHER)
+          .with("target", targetMean)
+          .print();
+    }
   }
 }

@@ -183,8 +183,7 @@ final class ReplayCommand implements Callable<Integer> {
       err.println("lockstep: " + RunStats.engine(machine));
       err.flush();
     }
-    return tell(
-        verdict, console ? command.commandLine().getErr() : command.commandLine().getOut());
+    return tell(verdict, console ? command.commandLine().getErr() : command.commandLine().getOut());
   }
 
   private VirtualMachine machine(MachineConfig config, OutputSink outputs) {

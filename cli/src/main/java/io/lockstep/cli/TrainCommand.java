@@ -1,9 +1,18 @@
 package io.lockstep.cli;
 
 import io.lockstep.host.pair.Rehearsal;
+import io.lockstep.host.vm.BuiltInGuest;
+import io.lockstep.host.vm.SetupException;
+import io.lockstep.host.vm.VmParts;
+import io.lockstep.host.vm.VmSpec;
+import io.lockstep.host.vm.VmSpec.BootSpec;
+import io.lockstep.vm.machine.MachineConfig;
+import io.lockstep.vm.port.OutputSink;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -17,6 +26,7 @@ import picocli.CommandLine.Command;
 @Command(name = "train", hidden = true, description = "Warm up for the ahead-of-time cache.")
 final class TrainCommand implements Callable<Integer> {
   private static final int REQUESTS = 300;
+  private static final long STEPS = 100_000_000;
 
   @Override
   public Integer call() {
@@ -30,10 +40,29 @@ final class TrainCommand implements Callable<Integer> {
       lockstep.execute(name, "--help");
     }
     try {
+      runSmallGuest();
       Rehearsal.play(REQUESTS);
-    } catch (IOException e) {
+    } catch (IOException | SetupException e) {
       LoggerFactory.getLogger(TrainCommand.class).warn("Not all could be trained", e);
     }
     return ExitStatus.OK;
+  }
+
+  /**
+   * Makes the engine warm: its profile, and the classes that compile regions, go into the cache.
+   */
+  private static void runSmallGuest() throws SetupException {
+    BootSpec boot = new BootSpec(Optional.empty(), Optional.empty(), Optional.empty(), "");
+    VmSpec spec =
+        new VmSpec(
+            BuiltInGuest.MEMORY_BYTES,
+            MachineConfig.ClockMode.INSTRUCTIONS,
+            0,
+            boot,
+            List.of(),
+            Optional.empty(),
+            false,
+            false);
+    VmParts.bootedMachine(spec, VmParts.machineConfig(spec, List.of()), OutputSink.NONE).run(STEPS);
   }
 }

@@ -64,6 +64,19 @@ class RunErrorsTest {
   }
 
   @Test
+  void anUnknownEngineIsAWrongUsage() {
+    assertThat(run("--engine", "turbo")).isEqualTo(2);
+    assertThat(err.toString()).contains("'turbo' is not one of interpreter and regions");
+  }
+
+  @Test
+  void tiersAreComparedWithoutDisks() throws IOException {
+    String disk = sparseDisk("disk.img", 1 << 20).toString();
+    assertThat(run("--compare-tiers", "--disk", disk)).isEqualTo(1);
+    assertOneSentence("without disks and network", "lockstep log bisect --tiers");
+  }
+
+  @Test
   void aDirectoryIsNoKernel() {
     assertThat(run("--kernel", directory.toString())).isEqualTo(1);
     assertOneSentence("is a directory; name a file");

@@ -39,7 +39,9 @@ public record EngineOptions(
 
   private static volatile EngineOptions standard = REGIONS;
 
-  /** What is used when nothing else is said: both tiers, unless the process has chosen otherwise. */
+  /**
+   * What is used when nothing else is said: both tiers, unless the process has chosen otherwise.
+   */
   public static EngineOptions standard() {
     return standard;
   }

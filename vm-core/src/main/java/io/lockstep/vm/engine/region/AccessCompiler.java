@@ -90,15 +90,19 @@ final class AccessCompiler {
     BOX
   }
 
+  /** Whether classes of a loader may reach host memory directly, and would find it as expected. */
+  static boolean canBeDirect(ClassLoader loader) {
+    return Object.class.getModule().isExported(DIRECT_PACKAGE, loader.getUnnamedModule())
+        && ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+  }
+
   /**
-   * The class file for a loader's context.
+   * The class file for a context.
    *
    * @param base index of the context's first entry in the fast-path arrays
+   * @param direct whether to use {@code Unsafe}; see {@link #canBeDirect}
    */
-  static byte[] compile(RegionLoader loader, int base) {
-    boolean direct =
-        Object.class.getModule().isExported(DIRECT_PACKAGE, loader.getUnnamedModule())
-            && ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+  static byte[] compile(int base, boolean direct) {
     return new AccessCompiler(base, direct).emit();
   }
 

@@ -12,11 +12,18 @@ public final class RegionLoader extends ClassLoader {
   private static final String MEMORY = RegionMemory.class.getName();
 
   private final RegionContext context;
+  private final boolean direct;
 
   /** Makes a loader for one machine and data context. */
   public RegionLoader(RegionContext context) {
+    this(context, true);
+  }
+
+  /** The same; {@code preferDirect} is whether accesses may go round memory segments. */
+  RegionLoader(RegionContext context, boolean preferDirect) {
     super(RegionLoader.class.getClassLoader());
     this.context = context;
+    this.direct = preferDirect && AccessCompiler.canBeDirect(this);
     try {
       Class.forName(MEMORY, true, this);
     } catch (ClassNotFoundException e) {
@@ -43,7 +50,7 @@ public final class RegionLoader extends ClassLoader {
   }
 
   private Class<?> defineAccess() {
-    byte[] bytes = AccessCompiler.compile(this, context.base);
+    byte[] bytes = AccessCompiler.compile(context.base, direct);
     return defineClass(AccessCompiler.NAME, bytes, 0, bytes.length);
   }
 
