@@ -11,7 +11,14 @@ import picocli.CommandLine.Spec;
     name = "image",
     description = "Make guests from Debian's packages, and disks for them.",
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {ImageBuildCommand.class, ImageDiskCommand.class})
+    subcommands = {ImageBuildCommand.class, ImageDiskCommand.class},
+    footer = {
+      "",
+      "Examples:",
+      "  lockstep image build redis --include redis-server,redis-tools",
+      "  lockstep image disk data.img --size 1G",
+      "  lockstep run --image redis --disk data.img --net user,forward=tcp:6379::6379"
+    })
 final class ImageCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 

@@ -18,7 +18,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bisect",
     description = "Find the first instruction at which replays of a recording go different ways.",
-    footer = {"", "Exit status: 0 when there is no divergence, 1 when one was found."})
+    footer = {
+      "",
+      "Exit status: 0 when there is no divergence, 1 when one was found.",
+      "",
+      "Example:",
+      "  lockstep log bisect first-run"
+    })
 final class LogBisectCommand implements Callable<Integer> {
   @Spec private CommandSpec command;
   @Mixin private RecordingArgument argument;

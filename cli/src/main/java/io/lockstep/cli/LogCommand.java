@@ -19,6 +19,14 @@ import picocli.CommandLine.Spec;
       LogStatsCommand.class,
       LogDiffCommand.class,
       LogBisectCommand.class
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  lockstep record --out first-run",
+      "  lockstep log info first-run",
+      "  lockstep log dump first-run --type packet",
+      "  lockstep log verify first-run"
     })
 final class LogCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

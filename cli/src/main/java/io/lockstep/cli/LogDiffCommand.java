@@ -21,7 +21,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "diff",
     description = "Name the first entry in which two recordings differ.",
-    footer = {"", "Exit status: 0 when the logs are equal, 1 when they differ."})
+    footer = {
+      "",
+      "Exit status: 0 when the logs are equal, 1 when they differ.",
+      "",
+      "Example:",
+      "  lockstep log diff first-run second-run"
+    })
 final class LogDiffCommand implements Callable<Integer> {
   @Spec private CommandSpec command;
   @Mixin private RecordingArgument first;

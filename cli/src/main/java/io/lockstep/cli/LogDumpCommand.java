@@ -15,7 +15,13 @@ import picocli.CommandLine.Spec;
 /** {@code lockstep log dump}. */
 @Command(
     name = "dump",
-    description = "Print entries, one a line: lsn, execution point, type, fields.")
+    description = "Print entries, one a line: lsn, execution point, type, fields.",
+    footer = {
+      "",
+      "Examples:",
+      "  lockstep log dump first-run --from 100 --to 120",
+      "  lockstep log dump first-run --type disk"
+    })
 final class LogDumpCommand implements Callable<Integer> {
   @Spec private CommandSpec command;
   @Mixin private RecordingArgument argument;

@@ -14,7 +14,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
 /** {@code lockstep log info}. */
-@Command(name = "info", description = "What a recording is of, how long it is, and its snapshots.")
+@Command(
+    name = "info",
+    description = "What a recording is of, how long it is, and its snapshots.",
+    footer = {"", "Example:", "  lockstep log info first-run"})
 final class LogInfoCommand implements Callable<Integer> {
   @Spec private CommandSpec command;
   @Mixin private RecordingArgument argument;

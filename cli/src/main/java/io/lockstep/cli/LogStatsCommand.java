@@ -18,7 +18,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
 /** {@code lockstep log stats}. */
-@Command(name = "stats", description = "How many entries and bytes of which type, and the rates.")
+@Command(
+    name = "stats",
+    description = "How many entries and bytes of which type, and the rates.",
+    footer = {"", "Example:", "  lockstep log stats first-run"})
 final class LogStatsCommand implements Callable<Integer> {
   @Spec private CommandSpec command;
   @Mixin private RecordingArgument argument;

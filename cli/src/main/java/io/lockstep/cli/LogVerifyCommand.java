@@ -17,7 +17,14 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "verify",
     description =
-        "Check every byte of a recording without replaying it: log, snapshots, and the seal.")
+        "Check every byte of a recording without replaying it: log, snapshots, and the seal.",
+    footer = {
+      "",
+      "Exit status: 0 when the recording is sound, 1 when it is not.",
+      "",
+      "Example:",
+      "  lockstep log verify first-run"
+    })
 final class LogVerifyCommand implements Callable<Integer> {
   @Spec private CommandSpec command;
   @Mixin private RecordingArgument argument;

@@ -16,6 +16,13 @@ import picocli.CommandLine.ScopeType;
     footer = {
       "",
       "Exit status: 0 done, 1 failed, 2 wrong usage.",
+      "",
+      "Examples:",
+      "  lockstep demo                  a guest survives kill -9 of its host",
+      "  lockstep run                   the built-in small guest, on this terminal",
+      "  lockstep run --image redis     a Debian guest of your own",
+      "  lockstep status                protected machines on this host",
+      "",
       "'lockstep COMMAND --help' explains a command and shows examples."
     })
 public final class Main {

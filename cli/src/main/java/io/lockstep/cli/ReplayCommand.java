@@ -52,7 +52,7 @@ import picocli.CommandLine.TypeConversionException;
       "  lockstep replay first-run --console",
       "  lockstep replay first-run --from all --drop-caches 1",
       "  lockstep replay first-run --until time:12.5 --go-live",
-      "      runs as recorded for 12.5 seconds of guest time, then on with you at the console"
+      "      runs as recorded for 12.5 s of guest time, then on with you at the console"
     })
 final class ReplayCommand implements Callable<Integer> {
   @Spec private CommandSpec command;

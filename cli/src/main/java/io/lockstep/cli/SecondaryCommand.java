@@ -20,16 +20,18 @@ import picocli.CommandLine.Spec;
     description = "Protect a running machine: run the same guest here, ready to take over.",
     footer = {
       "",
-      "Memory and devices are those of the primary's machine. When the primary dies, the guest"
-          + " carries on here, and its",
-      "console with it; this process then is the primary, and accepts a new secondary at --listen.",
+      "Memory and devices are those of the primary's machine. When the primary dies, the",
+      "guest carries on here, and its console with it; this process then is the primary,",
+      "and accepts a new secondary at --listen.",
       "",
-      "Exit status: 0 when the guest powers off or is stopped, 1 when this replica must not or"
-          + " cannot go on, 2 wrong usage.",
+      "Exit status: 0 when the guest powers off or is stopped, 1 when this replica must not",
+      "or cannot go on, 2 wrong usage.",
       "",
-      "Example:",
-      "  lockstep run --protect-listen 127.0.0.1:7100 --storage shared/vm1 --disk shared/disk.img",
-      "  lockstep secondary --join 127.0.0.1:7100 --storage shared/vm1 --disk shared/disk.img"
+      "Examples:",
+      "  lockstep run --protect-listen 127.0.0.1:7100 --storage shared/vm1 \\",
+      "      --disk shared/disk.img",
+      "  lockstep secondary --join 127.0.0.1:7100 --storage shared/vm1 \\",
+      "      --disk shared/disk.img"
     })
 final class SecondaryCommand implements Callable<Integer> {
   @Spec private CommandSpec command;

@@ -21,9 +21,8 @@ import tools.jackson.jr.ob.JSON;
     description = "Show the replicas of protected machines on this host.",
     footer = {
       "",
-      "LAG is how far the secondary's execution is behind, HELD how many outputs wait for its"
-          + " acknowledgement, SLOWED the share",
-      "of time that the primary stands still for it.",
+      "LAG is how far the secondary's execution is behind, HELD how many outputs wait for",
+      "its acknowledgement, SLOWED the share of time that the primary stands still for it.",
       "",
       "Examples:",
       "  lockstep status",
