@@ -45,12 +45,21 @@ final class ReplicaControl {
     boolean isPrimary() {
       return PRIMARY_ROLES.contains(role);
     }
+
+    boolean isUnprotected() {
+      return role.equals("unprotected");
+    }
   }
 
   /** The one primary that is meant. */
   Found primary() {
     List<Found> meant = meant();
     List<Found> primaries = meant.stream().filter(Found::isPrimary).toList();
+    if (primaries.isEmpty() && meant.stream().anyMatch(Found::isUnprotected)) {
+      throw new UserError(
+          "'%s' is no protected machine: it was started without --protect-listen."
+              .formatted(meant.getFirst().name()));
+    }
     if (primaries.isEmpty()) {
       Found secondary = meant.getFirst();
       throw new UserError(
@@ -63,14 +72,14 @@ final class ReplicaControl {
   /** The one replica that is meant; of two sides of the same machine, the primary. */
   Found replica() {
     List<Found> meant = meant();
-    List<Found> primaries = meant.stream().filter(Found::isPrimary).toList();
+    List<Found> primaries = meant.stream().filter(f -> f.isPrimary() || f.isUnprotected()).toList();
     return one(primaries.isEmpty() ? meant : primaries);
   }
 
   private List<Found> meant() {
     List<Found> all = replicas();
     if (all.isEmpty()) {
-      throw new UserError("No protected machine runs on this host.");
+      throw new UserError("No machine of yours runs on this host.");
     }
     if (vm == null) {
       return all;

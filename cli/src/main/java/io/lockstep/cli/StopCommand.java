@@ -11,7 +11,7 @@ import picocli.CommandLine.Spec;
 /** {@code lockstep stop}: the end of a machine, or of its secondary. */
 @Command(
     name = "stop",
-    description = "Stop a protected machine, as if it were switched off.",
+    description = "Stop a machine, as if it were switched off.",
     footer = {
       "",
       "Stopping the primary stops the machine; its secondary ends too. Stopping a secondary",
@@ -40,7 +40,9 @@ final class StopCommand implements Callable<Integer> {
     }
     PrintWriter out = command.commandLine().getOut();
     out.printf(
-        replica.isPrimary() ? "'%s' is stopped.%n" : "The secondary of '%s' is stopped.%n",
+        replica.isPrimary() || replica.isUnprotected()
+            ? "'%s' is stopped.%n"
+            : "The secondary of '%s' is stopped.%n",
         replica.name());
     out.flush();
     return ExitStatus.OK;

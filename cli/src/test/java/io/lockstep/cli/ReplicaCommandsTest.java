@@ -80,7 +80,7 @@ class ReplicaCommandsTest {
   @Test
   void rolesAreExchangedTheSecondaryDetachedAndTheMachineStopped() throws Exception {
     assertThat(run(ExitStatus.FAILURE, "stop").err())
-        .contains("No protected machine runs on this host");
+        .contains("No machine of yours runs on this host");
 
     RunProcess a = primary("shop");
     Object pidA = ready(a).get("pid");
