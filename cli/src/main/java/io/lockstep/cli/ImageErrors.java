@@ -6,11 +6,11 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 
 /** Turns what may go wrong with images into a sentence for the user. */
-final class ImageErrors {
+public final class ImageErrors {
   private ImageErrors() {}
 
   /** A job that may fail. */
-  interface Job<T> {
+  public interface Job<T> {
     T run() throws ImageException, IOException;
   }
 
@@ -19,7 +19,7 @@ final class ImageErrors {
    *
    * @throws UserError if it fails
    */
-  static <T> T reported(Job<T> job) {
+  public static <T> T reported(Job<T> job) {
     try {
       return job.run();
     } catch (ImageException e) {

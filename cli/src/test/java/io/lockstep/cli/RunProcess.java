@@ -107,6 +107,10 @@ final class RunProcess implements AutoCloseable {
     return process.exitValue();
   }
 
+  ProcessHandle handle() {
+    return process.toHandle();
+  }
+
   boolean isAlive() {
     return process.isAlive();
   }

@@ -3,11 +3,8 @@ package io.lockstep.cli.demo;
 import io.lockstep.host.control.ControlClient;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -15,6 +12,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.jr.ob.JSON;
@@ -31,7 +29,6 @@ final class Demo implements AutoCloseable {
   private static final long POLL_MS = 30;
   private static final long WATCH_MS = 3_000;
   private static final int CARRY_ON_ACKS = 100;
-  private static final long DISK_BYTES = 16L << 20;
   private static final double NANOS_PER_MS = 1e6;
   private static final String LOCAL = "127.0.0.1:0";
 
@@ -46,15 +43,20 @@ final class Demo implements AutoCloseable {
   private final List<Child> children = new ArrayList<>();
   private Child primary;
   private Child secondary;
-  private LedgerClient client;
+  private final DemoGuest guest;
+  private SteadyClient client;
   private String switchAddress;
+  private int hosts;
+  private boolean closed;
+  private boolean kept;
 
   /** What the demo found. */
   record Result(
       long acknowledged, double pausePrimaryMs, double pauseSecondaryMs, double usualMs) {}
 
-  Demo(Screen screen) throws IOException {
+  Demo(Screen screen, DemoGuest guest) throws IOException {
     this.screen = screen;
+    this.guest = guest;
     this.directory = Files.createTempDirectory("lockstep-demo-");
   }
 
@@ -63,10 +65,11 @@ final class Demo implements AutoCloseable {
     try {
       InetSocketAddress service = startNetwork();
       startPrimary();
-      attach("first");
       connect(service);
+      attach("first");
+      long since = System.nanoTime();
       watch(WATCH_MS);
-      double usual = client.medianWait(0, Long.MAX_VALUE) / NANOS_PER_MS;
+      double usual = client.medianWait(since, Long.MAX_VALUE) / NANOS_PER_MS;
       double first = killPrimary();
       attach("new");
       watch(WATCH_MS);
@@ -79,8 +82,13 @@ final class Demo implements AutoCloseable {
     }
   }
 
-  private Child start(String name, String... arguments) throws IOException {
-    Child child = Child.start(name, directory, List.of(arguments));
+  /** Not while everything is being ended by Ctrl-C: what starts then would stay behind. */
+  private synchronized Child start(String name, List<String> arguments)
+      throws IOException, DemoException {
+    if (closed) {
+      throw new DemoException("The demo was interrupted.");
+    }
+    Child child = Child.start(name, directory, arguments);
     children.add(child);
     return child;
   }
@@ -88,7 +96,9 @@ final class Demo implements AutoCloseable {
   private InetSocketAddress startNetwork() throws IOException, DemoException {
     screen.event("switch", "Starting the switch: the network that outlives both hosts.");
     Child network =
-        start("switch", "switch", "--listen", LOCAL, "--forward", "tcp:0:10.0.2.15:7000");
+        start(
+            "switch",
+            List.of("switch", "--listen", LOCAL, "--forward", "tcp:0:10.0.2.15:" + guest.port()));
     Map<String, Object> ready = parse(network.awaitReady(START_MS));
     switchAddress = ((List<?>) ready.get("listen")).getFirst().toString();
     // tcp:127.0.0.1:PORT:10.0.2.15:7000
@@ -97,27 +107,13 @@ final class Demo implements AutoCloseable {
   }
 
   private void startPrimary() throws IOException, DemoException {
-    Path disk = directory.resolve("disk.raw");
-    try (FileChannel file =
-        FileChannel.open(disk, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-      file.write(ByteBuffer.allocate(1), DISK_BYTES - 1);
-    }
-    screen.event("primary", "Host A: starting the guest as the primary.");
-    primary =
-        start(
-            "host-a",
-            "run",
-            "--protect-listen",
-            LOCAL,
-            SUSPECT,
-            "--storage",
-            directory.resolve("shared").toString(),
-            "--disk",
-            disk.toString(),
-            "--net",
-            "switch=" + switchAddress,
-            "--append",
-            "beat_ms=0 rto_min_ms=20");
+    guest.makeDisk(disk());
+    screen.event("primary", "Host A: starting %s as the primary.".formatted(guest.title()));
+    List<String> run = new ArrayList<>(List.of("run", "--protect-listen", LOCAL));
+    run.addAll(guest.options());
+    String name = nextHost();
+    run.addAll(hostOptions(name));
+    primary = start(name, run);
     Child started = primary;
     await("host A is up", START_MS, () -> status(started).isPresent());
   }
@@ -125,34 +121,52 @@ final class Demo implements AutoCloseable {
   private void attach(String which) throws IOException, DemoException {
     Child host = primary;
     String listen = status(host).map(s -> s.get("listen").toString()).orElseThrow(() -> gone(host));
-    char letter = (char) ('A' + children.size() - 1);
+    String name = nextHost();
     screen.event(
         "secondary",
-        "Host %c: attaching a %s secondary while the guest runs.".formatted(letter, which));
-    Child joining =
-        start(
-            "host-" + Character.toLowerCase(letter),
-            "secondary",
-            "--join",
-            listen,
-            SUSPECT,
-            "--storage",
-            directory.resolve("shared").toString(),
-            "--disk",
-            directory.resolve("disk.raw").toString(),
-            "--net",
-            "switch=" + switchAddress);
+        "Host %s: attaching a %s secondary while the guest runs."
+            .formatted(name.substring(name.length() - 1).toUpperCase(Locale.ROOT), which));
+    List<String> join = new ArrayList<>(List.of("secondary", "--join", listen));
+    join.addAll(hostOptions(name));
+    Child joining = start(name, join);
     secondary = joining;
     await("the guest is protected", PROTECT_MS, () -> isProtected(host) && isFollowing(joining));
     screen.good(
         "protected", "Protected: both hosts run the same guest, instruction for instruction.");
   }
 
+  private String nextHost() {
+    return "host-" + (char) ('a' + hosts++);
+  }
+
+  private Path disk() {
+    return directory.resolve("disk.raw");
+  }
+
+  private List<String> hostOptions(String name) {
+    List<String> options = new ArrayList<>(sharedOptions());
+    // A temporary directory of its own would stay behind when it is killed.
+    options.addAll(List.of("--log-dir", directory.resolve(name + "-log").toString()));
+    return options;
+  }
+
+  /** What all hosts of the guest have in common. */
+  private List<String> sharedOptions() {
+    return List.of(
+        SUSPECT,
+        "--storage",
+        directory.resolve("shared").toString(),
+        "--disk",
+        disk().toString(),
+        "--net",
+        "switch=" + switchAddress);
+  }
+
   private void connect(InetSocketAddress service) throws IOException, DemoException {
-    long end = System.nanoTime() + START_MS * 1_000_000;
+    long end = System.nanoTime() + guest.bootSeconds() * 1_000_000_000L;
     while (true) {
       try {
-        client = LedgerClient.connect(service);
+        client = SteadyClient.connect(guest.service(), service);
         break;
       } catch (IOException e) {
         if (System.nanoTime() > end) {
@@ -243,8 +257,12 @@ final class Demo implements AutoCloseable {
     screen.status(
         gears(primary),
         gears(secondary),
-        client == null ? 0 : client.lastValue(),
+        acknowledged(),
         client == null ? 0 : client.lastTookNanos() / NANOS_PER_MS);
+  }
+
+  private long acknowledged() {
+    return client == null ? 0 : client.lastValue();
   }
 
   private Gears gears(Child child) {
@@ -257,7 +275,7 @@ final class Demo implements AutoCloseable {
                 new Gears(
                     s.get("role").toString(),
                     ((Number) s.get("epoch")).longValue(),
-                    ((Number) s.get("log_lsn")).longValue() << 16,
+                    ((Number) s.get("log_lsn")).longValue() + acknowledged(),
                     ((Number) s.get("lag_ms")).doubleValue()))
         .orElse(null);
   }
@@ -296,39 +314,75 @@ final class Demo implements AutoCloseable {
     }
   }
 
-  /** Everything that runs, for {@code --keep}. */
+  /** How to play with what runs, for {@code --keep}. */
   List<String> howToGoOn() {
     List<String> lines = new ArrayList<>();
+    lines.add("");
+    lines.add("Everything is left running, for you to play with:");
+    lines.add("");
     for (Child child : children) {
       if (child.isAlive()) {
-        lines.add("%-8s process %d".formatted(child.name(), child.pid()));
+        lines.add("  %-8s process %d".formatted(child.name(), child.pid()));
       }
     }
-    lines.add("lockstep status            what the replicas do");
-    lines.add(
-        "kill -9 %d            and see what is left"
-            .formatted(primary == null ? 0 : primary.pid()));
-    lines.add("files: " + directory);
+    String pid = primary == null ? "PID" : Long.toString(primary.pid());
+    String listen =
+        primary == null
+            ? "ADDR"
+            : status(primary).map(s -> s.get("listen").toString()).orElse("ADDR");
+    lines.add("");
+    lines.add("  lockstep status");
+    lines.add("  lockstep secondary --join %s \\".formatted(listen));
+    lines.add("      " + String.join(" ", sharedOptions()));
+    lines.add("  kill -9 " + pid);
+    lines.add("");
+    lines.add("To end it all:");
+    lines.add("");
+    String others =
+        children.stream()
+            .filter(child -> child.isAlive())
+            .map(child -> Long.toString(child.pid()))
+            .collect(Collectors.joining(" "));
+    lines.add("  kill %s; rm -r %s".formatted(others, directory));
     return lines;
   }
 
   /** Lets the processes and files be. */
-  void keep() {
-    children.clear();
+  synchronized void keep() {
+    kept = true;
   }
 
-  /** Ends all processes and removes all files, also in the middle of everything. */
+  /** Ends all processes and removes all files, also in the middle of everything, and only once. */
   @Override
-  public void close() {
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
     if (client != null) {
       client.close();
     }
-    boolean all = !children.isEmpty();
+    if (kept) {
+      return;
+    }
     for (Child child : children.reversed()) {
       child.close();
     }
-    if (all) {
-      remove();
+    forgetTheDead();
+    remove();
+  }
+
+  /** Whether {@link #close} was called: what fails from then on is no news. */
+  synchronized boolean isClosed() {
+    return closed;
+  }
+
+  /** Looking for processes that can be asked removes what killed ones have left. */
+  private void forgetTheDead() {
+    try {
+      ControlClient.processes();
+    } catch (IOException e) {
+      screen.text("The control sockets cannot be cleaned up: " + e.getMessage() + ".");
     }
   }
 

@@ -5,7 +5,7 @@ package io.lockstep.cli.demo;
  *
  * @param role its role in the pair
  * @param epoch the epoch that it acts in, or follows
- * @param steps its execution point
+ * @param turns grows as it works
  * @param lagMs how far the secondary is behind, as this replica sees it
  */
-record Gears(String role, long epoch, long steps, double lagMs) {}
+record Gears(String role, long epoch, long turns, double lagMs) {}

@@ -17,12 +17,15 @@ final class Screen {
 
   private static final String RESET = "\u001b[0m";
   private static final String CLEAR_LINE = "\r\u001b[2K";
-  private static final int BAR = 12;
+  private static final int BAR = 5;
+  private static final double BAR_MS = 2;
+  private static final double LAG_SHOWN_MAX_MS = 999;
 
   private final PrintWriter out;
   private final Style style;
   private final long startNanos = System.nanoTime();
   private boolean statusShown;
+  private long statusAt = System.nanoTime();
 
   Screen(PrintWriter out, Style style) {
     this.out = out;
@@ -72,6 +75,15 @@ final class Screen {
     }
   }
 
+  /** It went wrong; for people the sentence is on standard error. */
+  void failure(String text) {
+    clear();
+    if (style == Style.JSON) {
+      line("failed", text, "");
+    }
+    out.flush();
+  }
+
   /** A line of JSON, only in that style. */
   void json(String object) {
     if (style == Style.JSON) {
@@ -81,36 +93,67 @@ final class Screen {
   }
 
   /**
-   * Redraws the status line: the gears of both replicas and the client's stream. Only on a
-   * terminal.
+   * Shows the gears of both replicas, how far the secondary is behind, and the client's stream: a
+   * line that is redrawn on a terminal, one a second elsewhere.
+   *
+   * @param primary null if there is none
+   * @param secondary null if there is none
    */
   void status(Gears primary, Gears secondary, long acknowledged, double replyMs) {
-    if (style != Style.TERMINAL) {
+    if (style == Style.TERMINAL) {
+      redraw(primary, secondary, acknowledged, replyMs);
       return;
     }
+    long now = System.nanoTime();
+    if (acknowledged == 0 || now - statusAt < 1_000_000_000L) {
+      return;
+    }
+    statusAt = now;
+    double lagMs = primary == null ? 0 : primary.lagMs();
+    if (style == Style.PLAIN) {
+      out.printf(
+          Locale.ROOT,
+          "          acknowledged %d (%.2f ms)%s%n",
+          acknowledged,
+          replyMs,
+          secondary == null ? "" : String.format(Locale.ROOT, ", secondary %.1f ms behind", lagMs));
+    } else {
+      out.printf(
+          Locale.ROOT,
+          "{\"event\":\"status\",\"seconds\":%.3f,\"acknowledged\":%d,\"reply_ms\":%.3f,\"lag_ms\":%.3f}%n",
+          (now - startNanos) / 1e9,
+          acknowledged,
+          replyMs,
+          lagMs);
+    }
+    out.flush();
+  }
+
+  /** Within 80 columns: a line that wraps cannot be redrawn. */
+  private void redraw(Gears primary, Gears secondary, long acknowledged, double replyMs) {
     clear();
+    double lagMs = primary == null ? 0 : primary.lagMs();
+    int lag = (int) Math.min(BAR, Math.round(lagMs / BAR_MS));
     out.printf(
         Locale.ROOT,
-        "          %s  %s   client: %d acknowledged, %.2f ms%s",
+        "   %s  %s [%s%s] %.1f ms behind  acknowledged %d (%.2f ms)",
         gear("primary", primary, "\u001b[36m"),
         gear("secondary", secondary, "\u001b[35m"),
+        "#".repeat(lag),
+        ".".repeat(BAR - lag),
+        Math.min(lagMs, LAG_SHOWN_MAX_MS),
         acknowledged,
-        replyMs,
-        RESET);
+        Math.min(replyMs, LAG_SHOWN_MAX_MS));
     out.flush();
     statusShown = true;
   }
 
   private static String gear(String role, Gears gears, String colour) {
     if (gears == null) {
-      return "\u001b[2m%s %s\u001b[0m".formatted(role, "-".repeat(BAR));
+      return "\u001b[2m%s -\u001b[0m".formatted(role);
     }
     char[] wheel = {'|', '/', '-', '\\'};
-    char turn = wheel[(int) (gears.steps() >>> 18 & 3)];
-    int lag = (int) Math.min(BAR, Math.round(gears.lagMs()));
-    return "%s%s %c [%s%s] lag %.0f ms%s"
-        .formatted(
-            colour, role, turn, "#".repeat(lag), ".".repeat(BAR - lag), gears.lagMs(), RESET);
+    return "%s%s %c%s".formatted(colour, role, wheel[(int) (gears.turns() & 3)], RESET);
   }
 
   /** Takes the status line away. */

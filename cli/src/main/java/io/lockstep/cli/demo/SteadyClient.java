@@ -11,11 +11,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A client of the small guest's ledger that keeps one TCP connection open for ever: it appends 1,
- * 2, 3, ..., waits for each reply, and remembers what was acknowledged. It never reconnects: a
- * broken connection is the end.
+ * A client that keeps one TCP connection open for ever: it appends 1, 2, 3, ..., waits for each
+ * reply, and remembers what was acknowledged. It never reconnects: a broken connection is the end.
  */
-final class LedgerClient implements AutoCloseable {
+final class SteadyClient implements AutoCloseable {
   private static final int CONNECT_TIMEOUT_MS = 5_000;
   private static final int REPLY_TIMEOUT_MS = 30_000;
   private static final long THINK_MS = 2;
@@ -29,6 +28,70 @@ final class LedgerClient implements AutoCloseable {
    */
   record Ack(long value, long atNanos, long tookNanos) {}
 
+  /** What the client says, and what it must hear: the small guest's ledger, or a redis list. */
+  enum Service {
+    /** See {@code docs/small-guest.md}. */
+    LEDGER {
+      @Override
+      String append(long value) {
+        return "APPEND " + value + " demo";
+      }
+
+      @Override
+      boolean isAcknowledged(String reply, long value) {
+        return reply.matches("OK \\d+ " + value);
+      }
+
+      @Override
+      String recall() {
+        return "LEDGER demo";
+      }
+
+      @Override
+      boolean isAll(String reply, long n) {
+        return reply.endsWith(" %d count=%d sum=%d".formatted(n, n, n * (n + 1) / 2));
+      }
+    },
+
+    /** Inline commands of redis; a push is answered by the new length of the list. */
+    REDIS {
+      @Override
+      String append(long value) {
+        return "RPUSH demo " + value;
+      }
+
+      @Override
+      boolean isAcknowledged(String reply, long value) {
+        return reply.equals(":" + value);
+      }
+
+      @Override
+      String recall() {
+        // One line of an answer: length, newest, and whether every value stands at its place.
+        return "EVAL \"local l=redis.call('LRANGE','demo',0,-1) for i,v in ipairs(l) do"
+            + " if tonumber(v)~=i then return -i end end return #l\" 0";
+      }
+
+      @Override
+      boolean isAll(String reply, long n) {
+        return reply.equals(":" + n);
+      }
+    };
+
+    /** Appends a value. */
+    abstract String append(long value);
+
+    /** Whether this is the answer to {@link #append}. */
+    abstract boolean isAcknowledged(String reply, long value);
+
+    /** Asks what the guest remembers. */
+    abstract String recall();
+
+    /** Whether the guest remembers 1 to n, each once and nothing else. */
+    abstract boolean isAll(String reply, long n);
+  }
+
+  private final Service service;
   private final Socket socket;
   private final OutputStream out;
   private final BufferedReader in;
@@ -39,7 +102,8 @@ final class LedgerClient implements AutoCloseable {
   private volatile long lastValue;
   private volatile long lastTookNanos;
 
-  private LedgerClient(Socket socket) throws IOException {
+  private SteadyClient(Service service, Socket socket) throws IOException {
+    this.service = service;
     this.socket = socket;
     socket.setTcpNoDelay(true);
     socket.setSoTimeout(REPLY_TIMEOUT_MS);
@@ -51,11 +115,11 @@ final class LedgerClient implements AutoCloseable {
   }
 
   /** Connects; the guest must be up. */
-  static LedgerClient connect(InetSocketAddress address) throws IOException {
+  static SteadyClient connect(Service service, InetSocketAddress address) throws IOException {
     Socket socket = new Socket();
     try {
       socket.connect(address, CONNECT_TIMEOUT_MS);
-      LedgerClient client = new LedgerClient(socket);
+      SteadyClient client = new SteadyClient(service, socket);
       client.request("PING");
       client.thread.start();
       return client;
@@ -69,7 +133,7 @@ final class LedgerClient implements AutoCloseable {
     try {
       for (long value = 1; !stopping; value++) {
         long before = System.nanoTime();
-        String reply = request("APPEND " + value + " demo");
+        String reply = request(service.append(value));
         long after = System.nanoTime();
         checkReply(value, reply);
         synchronized (acks) {
@@ -89,9 +153,8 @@ final class LedgerClient implements AutoCloseable {
     }
   }
 
-  private static void checkReply(long value, String reply) throws DemoException {
-    String[] words = reply.split(" ");
-    if (words.length != 3 || !words[0].equals("OK") || !words[2].equals(Long.toString(value))) {
+  private void checkReply(long value, String reply) throws DemoException {
+    if (!service.isAcknowledged(reply, value)) {
       throw new DemoException("The guest answered '%s' to value %d.".formatted(reply, value));
     }
   }
@@ -159,12 +222,11 @@ final class LedgerClient implements AutoCloseable {
       if (failure != null) {
         throw new DemoException(failure);
       }
-      String reply = request("LEDGER demo");
+      String reply = request(service.recall());
       long n = lastValue;
-      String expected = "%d count=%d sum=%d".formatted(n, n, n * (n + 1) / 2);
-      if (!reply.endsWith(expected)) {
+      if (!service.isAll(reply, n)) {
         throw new DemoException(
-            "The guest's ledger is '%s' where '%s' was acknowledged.".formatted(reply, expected));
+            "The guest remembers '%s' where 1 to %d were acknowledged.".formatted(reply, n));
       }
       return n;
     } catch (IOException e) {
