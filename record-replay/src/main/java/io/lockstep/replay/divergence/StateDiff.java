@@ -1,5 +1,6 @@
 package io.lockstep.replay.divergence;
 
+import io.lockstep.replay.recording.HartFields;
 import io.lockstep.vm.machine.VirtualMachine;
 import io.lockstep.vm.memory.GuestRam;
 import io.lockstep.vm.snapshot.StateWriter;
@@ -10,9 +11,6 @@ import java.util.List;
 /** Names what differs between two machines. */
 public final class StateDiff {
   private static final int DIFFERENCES_MAX = 20;
-  private static final String HART = "hart";
-  private static final int HART_PC = 64 * 8;
-  private static final int HART_STEPS = HART_PC + 8;
 
   private StateDiff() {}
 
@@ -42,8 +40,9 @@ public final class StateDiff {
   public static long pc(VirtualMachine machine) {
     StateWriter state = state(machine);
     for (int n = 0; n < state.sections(); n++) {
-      if (state.sectionName(n).equals(HART) && sectionLength(state, n) >= HART_STEPS) {
-        return word(state.array(), state.sectionStart(n) + HART_PC, 8);
+      if (state.sectionName(n).equals(HartFields.SECTION)
+          && sectionLength(state, n) >= HartFields.STEPS) {
+        return word(state.array(), state.sectionStart(n) + HartFields.PC, 8);
       }
     }
     return -1;
@@ -97,21 +96,9 @@ public final class StateDiff {
     }
   }
 
-  /**
-   * The hart saves x0, f0, x1, f1 and so on, then pc and steps; other sections have no names for
-   * their fields here.
-   */
+  /** Other sections than the hart's have no names for their fields here. */
   private static String field(String section, int at) {
-    if (section.equals(HART) && at < HART_PC) {
-      return (at % 16 == 0 ? "x" : "f") + at / 16;
-    }
-    if (section.equals(HART) && at == HART_PC) {
-      return "pc";
-    }
-    if (section.equals(HART) && at == HART_STEPS) {
-      return "steps";
-    }
-    return "byte " + at;
+    return section.equals(HartFields.SECTION) ? HartFields.name(at) : "byte " + at;
   }
 
   private static StateWriter state(VirtualMachine machine) {

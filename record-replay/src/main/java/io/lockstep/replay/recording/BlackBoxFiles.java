@@ -57,20 +57,49 @@ public final class BlackBoxFiles {
           .append(", ")
           .append(end - start)
           .append(" bytes\n");
-      longs(out, bytes, start, Math.min(end, start + SECTION_BYTES_MAX));
+      int shown = start;
+      if (writer.sectionName(n).equals(HartFields.SECTION)
+          && end - start >= HartFields.STEPS + Long.BYTES) {
+        registers(out, bytes, start);
+        shown += HartFields.STEPS + Long.BYTES;
+      }
+      longs(out, bytes, start, shown, Math.min(end, start + SECTION_BYTES_MAX));
     }
   }
 
-  private static void longs(StringBuilder out, byte[] bytes, int start, int end) {
-    for (int at = start; at < end; at += 8) {
-      if ((at - start) / 8 % LONGS_PER_LINE == 0) {
-        out.append(at == start ? "    " : "\n    ").append("%5d:".formatted(at - start));
+  /** Integer registers, then floating-point ones, then pc and steps. */
+  private static void registers(StringBuilder out, byte[] bytes, int start) {
+    int column = 0;
+    for (int first = 0; first < 2 * Long.BYTES; first += Long.BYTES) {
+      for (int at = first; at < HartFields.PC; at += 2 * Long.BYTES) {
+        register(out, bytes, start, at, column++);
       }
-      long v = 0;
+    }
+    register(out, bytes, start, HartFields.PC, column++);
+    register(out, bytes, start, HartFields.STEPS, column);
+    out.append('\n');
+  }
+
+  private static void register(StringBuilder out, byte[] bytes, int start, int at, int column) {
+    out.append(column == 0 ? "    " : column % LONGS_PER_LINE == 0 ? "\n    " : " ")
+        .append("%5s %016x".formatted(HartFields.name(at), word(bytes, start + at, Long.BYTES)));
+  }
+
+  private static long word(byte[] bytes, int at, int length) {
+    long v = 0;
+    for (int i = 0; i < length; i++) {
+      v |= (bytes[at + i] & 0xffL) << 8 * i;
+    }
+    return v;
+  }
+
+  private static void longs(StringBuilder out, byte[] bytes, int start, int from, int end) {
+    for (int at = from; at < end; at += 8) {
+      if ((at - from) / 8 % LONGS_PER_LINE == 0) {
+        out.append(at == from ? "    " : "\n    ").append("%5d:".formatted(at - start));
+      }
       int length = Math.min(8, end - at);
-      for (int i = 0; i < length; i++) {
-        v |= (bytes[at + i] & 0xffL) << 8 * i;
-      }
+      long v = word(bytes, at, length);
       out.append(" %0{}x".replace("{}", Integer.toString(2 * length)).formatted(v));
     }
     out.append('\n');

@@ -22,6 +22,7 @@ import io.lockstep.vm.machine.Machine;
 import io.lockstep.vm.machine.MachineConfig;
 import io.lockstep.vm.machine.MachineConfig.ClockMode;
 import io.lockstep.vm.port.OutputSink;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -68,6 +69,8 @@ class PlantedClockTest {
                 recording, PlantedClockTest::faulty, OutputSink.NONE, 0, new ReplayUntil.End())
             .run();
     assertThat(verdict).isInstanceOf(ReplayVerdict.Different.class);
+    assertThat(Files.readString(((ReplayVerdict.Different) verdict).blackBox()))
+        .contains("Last entries", "lockstep log bisect", " x29 ", " f31 ", "   pc 0000000080200");
 
     MachineFactory factory = PlantedClockTest::faulty;
     long begin = System.nanoTime();
