@@ -78,9 +78,13 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
     } catch (IOException e) {
       failed = true;
       throw e;
-    } catch (RuntimeException | InternalError e) {
-      // Chronicle wraps what the operating system says; a full disk can come as InternalError from
-      // a mapped page.
+    } catch (InternalError e) {
+      // A page of the mapped file for which the disk has no room, or that it cannot read.
+      failed = true;
+      throw new IOException(
+          "the disk that holds %s is full, or has failed".formatted(directory), e);
+    } catch (RuntimeException e) {
+      // Chronicle wraps what the operating system says.
       failed = true;
       throw new IOException("cannot write the log in %s: %s".formatted(directory, e), e);
     }
