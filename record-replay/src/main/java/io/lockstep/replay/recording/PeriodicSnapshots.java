@@ -8,8 +8,14 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/** Takes a snapshot of a recorded machine again and again, until it is closed. */
+/**
+ * Takes a snapshot of a recorded machine again and again, until it is closed. A machine that writes
+ * so much memory that a snapshot takes long gets fewer of them than was asked for.
+ */
 public final class PeriodicSnapshots implements AutoCloseable {
+  /** Snapshots take at most one part in this many of the time. */
+  private static final int SHARE_INVERSE = 25;
+
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           task -> Thread.ofPlatform().daemon().name("snapshot-timer").unstarted(task));
@@ -17,6 +23,7 @@ public final class PeriodicSnapshots implements AutoCloseable {
   private final VcpuLoop loop;
   private final Consumer<String> messages;
   private volatile boolean troubleTold;
+  private volatile long notBeforeNanos = System.nanoTime();
 
   /**
    * Begins; the first snapshot is taken after the first interval.
@@ -36,10 +43,16 @@ public final class PeriodicSnapshots implements AutoCloseable {
   }
 
   private void take() {
+    long begin = System.nanoTime();
+    if (begin - notBeforeNanos < 0) {
+      return;
+    }
     recorder
         .snapshot(loop)
         .whenComplete(
             (number, failure) -> {
+              long end = System.nanoTime();
+              notBeforeNanos = end + (end - begin) * SHARE_INVERSE;
               Throwable cause =
                   failure instanceof CompletionException && failure.getCause() != null
                       ? failure.getCause()

@@ -106,7 +106,9 @@ class PlantedClockTest {
               ClockMode.HOST,
               HostClock.startingAt(0),
               entry -> {
-                if (machine.ticks() >= SECONDS * MachineConfig.TIMEBASE_HZ) {
+                // On a host that is busy with other things the guest's clock can be there first.
+                if (machine.ticks() >= SECONDS * MachineConfig.TIMEBASE_HZ
+                    && machine.register(DeviceReadingGuest.T4) != 0) {
                   loop[0].stop(EndReason.STOPPED);
                 }
                 return recorder.journal().append(entry);

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A machine that nobody records is recorded from some moment on, while it writes its memory. */
-@Timeout(120)
+@Timeout(300)
 class RunningMachineTest {
   private static final MachineConfig CONFIG =
       new MachineConfig(64L << 20, ClockMode.HOST, MachineConfig.Firmware.BUILT_IN, 0, List.of());

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The real machine, with a real guest that computes, writes memory and a disk. */
-@Timeout(120)
+@Timeout(300)
 class SmallGuestRecordingTest {
   private static final int DISK_SECTORS = 4096;
   private static final long STEPS = 30_000_000;
