@@ -163,8 +163,9 @@ final class HostileKernel {
   }
 
   private void deed() {
-    switch (random.nextInt(14)) {
+    switch (random.nextInt(16)) {
       case 0 -> deviceAccess();
+      case 13 -> rareAccess();
       case 1, 2 -> virtioAccess();
       case 3, 4, 12 -> ring();
       case 5 -> csr();
@@ -184,6 +185,23 @@ final class HostileKernel {
       load(address, random.nextInt(8));
     } else if (address >>> 12 != 0x100) {
       store(address, value(), random.nextInt(4));
+    }
+  }
+
+  /** An access of a kind that no driver makes, to a device or anywhere. */
+  private void rareAccess() {
+    long device = WINDOWS[random.nextInt(WINDOWS.length)] + random.nextInt(1 << 22);
+    long slot = VIRTIO + random.nextInt(10) * 0x1000L + random.nextInt(0x200);
+    long[] addresses = {device, slot, ARENA + random.nextInt(ARENA_BYTES), value()};
+    a.li(5, addresses[random.nextInt(addresses.length)]).li(6, value());
+    int width = random.nextInt(8);
+    switch (random.nextInt(6)) {
+      case 0 -> a.r(0x2f, 2 + random.nextInt(2), random.nextInt(32) << 2, 7, 5, 6); // AMO, LR, SC
+      case 1 -> a.i(0x07, width, 7, 5, 0); // floating-point and other loads
+      case 2 -> a.r(0x27, width, 0, 0, 5, 6);
+      case 3 -> a.r(0x23, width, 0, 0, 5, 6);
+      case 4 -> a.i(0x0f, 2, 0, 5, random.nextInt(8)); // cache blocks
+      default -> a.jalr(1, 5, 0);
     }
   }
 
