@@ -26,6 +26,8 @@ import picocli.CommandLine.TypeConversionException;
 final class VmOptions {
   private static final long MEMORY_DEFAULT = 512L << 20;
 
+  private static final Path NO_FIRMWARE = Path.of("none");
+
   /** Power-on time with the instruction clock, so that runs are the same: 2025-01-01. */
   private static final Instant FIXED_POWER_ON = Instant.ofEpochSecond(1_735_689_600);
 
@@ -61,7 +63,8 @@ final class VmOptions {
       names = "--firmware",
       paramLabel = "FILE",
       description =
-          "Firmware for M-mode, such as OpenSBI's fw_dynamic.bin, instead of the built-in SBI.")
+          "Firmware for M-mode, such as OpenSBI's fw_dynamic.bin, instead of the built-in SBI. With"
+              + " 'none' the kernel itself starts in M-mode.")
   private Path firmware;
 
   @Option(
@@ -156,7 +159,17 @@ final class VmOptions {
       theInitrd = theInitrd.or(() -> Optional.of(image.resolve(ImageManifest.INITRD)));
       line = (from.append() + " " + line).strip();
     }
-    var boot = new BootSpec(theKernel, theInitrd, Optional.ofNullable(firmware), line);
+    Optional<Path> theFirmware = Optional.ofNullable(firmware);
+    if (theFirmware.isPresent() && theFirmware.get().equals(NO_FIRMWARE)) {
+      // What starts in M-mode is the firmware, whatever else it may be.
+      theFirmware = theKernel;
+      theKernel = Optional.empty();
+      if (theFirmware.isEmpty()) {
+        throw new ParameterException(
+            command.commandLine(), "--firmware none starts a kernel in M-mode: add --kernel FILE");
+      }
+    }
+    var boot = new BootSpec(theKernel, theInitrd, theFirmware, line);
     if (boot.isSmallGuest() && initrd != null) {
       throw new ParameterException(
           command.commandLine(), "an initrd needs a kernel: add --kernel FILE");

@@ -2,17 +2,23 @@ package io.lockstep.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
 import java.io.StringWriter;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -188,8 +194,79 @@ class RunErrorsTest {
 
   @Test
   void moreMemoryThanTheHostHasIsRefused() throws IOException {
+    long host =
+        ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    assumeTrue(host < 64L << 30, "needs a host with less than 64 GiB");
     assertThat(run("--kernel", someKernel().toString(), "--memory", "64G")).isEqualTo(1);
-    assertOneSentence("not enough free memory for a guest with 65536 MiB", "--memory");
+    assertOneSentence("not enough memory for a guest with 65536 MiB", "--memory");
+  }
+
+  @Test
+  void aKernelForMachineModeNeedsNoFirmware() throws IOException {
+    String kernel = file("kernel", elfAt(0x8000_0000L)).toString();
+    assertThat(run("--kernel", kernel)).isEqualTo(1);
+    assertOneSentence("made for M-mode", "--firmware none");
+  }
+
+  @Test
+  void aKernelInTheFirmwaresPlaceIsRefused() throws IOException {
+    String kernel = file("kernel", elfAt(0x8000_0000L)).toString();
+    assertThat(run("--kernel", kernel, "--firmware", kernel)).isEqualTo(1);
+    assertOneSentence("both want the memory at 0x80000000", "--firmware none");
+  }
+
+  @Test
+  void noFirmwareNeedsAKernel() {
+    assertThat(run("--firmware", "none")).isEqualTo(ExitStatus.USAGE);
+    assertThat(err.toString()).contains("add --kernel FILE");
+  }
+
+  @Test
+  void aKernelLargerThanTheGuestIsRefused() throws IOException {
+    String kernel = file("kernel", elfAt(0x8020_0000L)).toString();
+    assertThat(run("--kernel", kernel, "--memory", "2M")).isEqualTo(1);
+    assertOneSentence("memory of 2 MiB is too small", "at least 3 MiB is needed");
+  }
+
+  @Test
+  void anInitrdLargerThanTheGuestIsRefused() throws IOException {
+    String kernel = file("kernel", elfAt(0x8020_0000L)).toString();
+    String initrd = sparseDisk("initrd", 40 << 20).toString();
+    assertThat(run("--kernel", kernel, "--initrd", initrd, "--memory", "32M")).isEqualTo(1);
+    assertOneSentence("memory of 32 MiB is too small", "is needed");
+  }
+
+  @Test
+  void aCutOffKernelIsRefused() throws IOException {
+    byte[] elf = Arrays.copyOf(elfAt(0x8020_0000L), 100);
+    assertThat(run("--kernel", file("kernel", elf).toString())).isEqualTo(1);
+    assertOneSentence("kernel is damaged");
+  }
+
+  @Test
+  void anEmptyKernelIsRefused() throws IOException {
+    assertThat(run("--kernel", file("kernel", new byte[0]).toString())).isEqualTo(1);
+    assertOneSentence("kernel is empty");
+  }
+
+  @Test
+  void anInitrdOfMoreThanOneGibibyteIsRefused() throws IOException {
+    String initrd = sparseDisk("initrd", (1L << 30) + 1).toString();
+    assertThat(run("--kernel", file("kernel", elfAt(0x8020_0000L)).toString(), "--initrd", initrd))
+        .isEqualTo(1);
+    assertOneSentence("larger than 1 GiB");
+  }
+
+  /** An ELF file with one segment of one page of zeroes. */
+  private static byte[] elfAt(long address) {
+    ByteBuffer b = ByteBuffer.allocate(120 + 4096).order(ByteOrder.LITTLE_ENDIAN);
+    b.putInt(0x464c_457f).putInt(0x10102).putLong(0);
+    b.putShort((short) 2).putShort((short) 243).putInt(1).putLong(address).putLong(64).putLong(0);
+    b.putInt(0).putShort((short) 64).putShort((short) 56).putShort((short) 1).putShort((short) 0);
+    b.putInt(0);
+    b.putInt(1).putInt(7).putLong(120).putLong(address).putLong(address);
+    b.putLong(4096).putLong(4096).putLong(4096);
+    return b.array();
   }
 
   @Test

@@ -33,36 +33,37 @@ public class AttachCopier {
     this.machine = machine;
   }
 
-  /** On the vCPU thread: all pages, and begins to track. */
+  /**
+   * On the vCPU thread: all pages that were ever written, and begins to track. The others are zero
+   * here as in the new machine.
+   */
   public int[] firstRound() {
     machine.clearDirty(GuestRam.DIRTY_ATTACH);
-    int[] all = new int[machine.ram().pages()];
-    Arrays.setAll(all, i -> i);
-    return all;
+    return pagesWith(GuestRam.WRITTEN);
   }
 
   /** On the vCPU thread: the pages written since the last round began, and tracks anew. */
   public int[] nextRound() {
-    int[] dirty = dirtyPages();
+    int[] dirty = pagesWith(GuestRam.DIRTY_ATTACH);
     machine.clearDirty(GuestRam.DIRTY_ATTACH);
     return dirty;
   }
 
   /** On the vCPU thread: how many pages have been written since the last round began. */
   public int dirtyCount() {
-    return dirtyPages().length;
+    return pagesWith(GuestRam.DIRTY_ATTACH).length;
   }
 
-  private int[] dirtyPages() {
+  private int[] pagesWith(byte flag) {
     byte[] flags = machine.ram().flags();
-    int[] dirty = new int[flags.length];
+    int[] pages = new int[flags.length];
     int n = 0;
     for (int page = 0; page < flags.length; page++) {
-      if ((flags[page] & GuestRam.DIRTY_ATTACH) != 0) {
-        dirty[n++] = page;
+      if ((flags[page] & flag) != 0) {
+        pages[n++] = page;
       }
     }
-    return Arrays.copyOf(dirty, n);
+    return Arrays.copyOf(pages, n);
   }
 
   /** From any thread: {@code pages[from..to)} and their present contents. */

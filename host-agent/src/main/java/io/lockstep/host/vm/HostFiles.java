@@ -1,6 +1,7 @@
 package io.lockstep.host.vm;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -9,7 +10,7 @@ import java.nio.file.Path;
 /** Reads files that a user named, and says in a sentence what is wrong with them. */
 public final class HostFiles {
   /** The largest file that is read whole; what a guest starts from must fit into 1 GiB. */
-  private static final long SIZE_MAX = 1L << 30;
+  private static final int SIZE_MAX = 1 << 30;
 
   private HostFiles() {}
 
@@ -21,11 +22,14 @@ public final class HostFiles {
   public static byte[] read(String what, Path file) throws SetupException {
     checkReadable(what, file);
     try {
-      if (Files.size(file) > SIZE_MAX) {
-        throw new SetupException(
-            "The %s %s is larger than 1 GiB; is it really a %1$s?".formatted(what, file));
+      byte[] contents = contents(file);
+      if (contents.length == 0) {
+        throw new SetupException("The %s %s is empty; make it again.".formatted(what, file));
       }
-      return Files.readAllBytes(file);
+      return contents;
+    } catch (TooLargeException e) {
+      throw new SetupException(
+          "The %s %s is larger than 1 GiB; is that the right file?".formatted(what, file), e);
     } catch (IOException e) {
       throw new SetupException("The %s %s cannot be read: %s.".formatted(what, file, reason(e)), e);
     } catch (OutOfMemoryError e) {
@@ -35,6 +39,27 @@ public final class HostFiles {
               .formatted(what, file),
           e);
     }
+  }
+
+  /** Pipes and devices have no size. */
+  private static byte[] contents(Path file) throws IOException {
+    if (Files.isRegularFile(file)) {
+      if (Files.size(file) > SIZE_MAX) {
+        throw new TooLargeException();
+      }
+      return Files.readAllBytes(file);
+    }
+    try (InputStream in = Files.newInputStream(file)) {
+      byte[] contents = in.readNBytes(SIZE_MAX + 1);
+      if (contents.length > SIZE_MAX) {
+        throw new TooLargeException();
+      }
+      return contents;
+    }
+  }
+
+  private static final class TooLargeException extends IOException {
+    private static final long serialVersionUID = 1;
   }
 
   /** Checks what can be checked without opening. */

@@ -127,15 +127,12 @@ public final class VmParts implements AutoCloseable {
   public static Machine bootedMachine(
       VmSpec spec, MachineConfig config, OutputSink outputs, EngineOptions engine)
       throws SetupException {
+    HostLimits.check(config.memoryBytes());
     Machine machine;
     try {
       machine = new Machine(config, outputs, engine);
     } catch (OutOfMemoryError e) {
-      throw new SetupException(
-          ("This host has not enough free memory for a guest with %d MiB; give it less with"
-                  + " --memory, or close other programs.")
-              .formatted(config.memoryBytes() >> 20),
-          e);
+      throw HostLimits.tooMuch(config.memoryBytes(), e);
     }
     BootFiles.boot(machine, spec.boot());
     return machine;

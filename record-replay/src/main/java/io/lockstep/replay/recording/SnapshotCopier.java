@@ -43,7 +43,7 @@ final class SnapshotCopier implements AutoCloseable {
   private final List<MemorySegment> chunks = new ArrayList<>();
   private int slotsUsed;
 
-  /** A copier of all pages, or else of those written since the last snapshot. */
+  /** A copier of all pages that were ever written, or else of those since the last snapshot. */
   SnapshotCopier(VirtualMachine machine, boolean complete) {
     this.machine = machine;
     this.ram = machine.ram();
@@ -59,11 +59,11 @@ final class SnapshotCopier implements AutoCloseable {
    */
   int mark() {
     byte[] flags = ram.flags();
-    boolean all = complete && !begun;
+    byte wanted = complete && !begun ? GuestRam.WRITTEN : GuestRam.DIRTY_SNAPSHOT;
     int[] found = new int[flags.length];
     int n = 0;
     for (int page = 0; page < flags.length; page++) {
-      if (all || (flags[page] & GuestRam.DIRTY_SNAPSHOT) != 0) {
+      if ((flags[page] & wanted) != 0) {
         found[n++] = page;
       }
     }

@@ -12,6 +12,7 @@ import io.lockstep.vm.port.OutputSink;
 import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -88,6 +89,8 @@ public final class ToyMachine implements VirtualMachine {
     this.quirk = quirk;
     this.ram = new GuestRam(config.memoryBytes());
     this.pageHashes = new long[ram.pages()];
+    // Of RAM that was never written, which is never marked either.
+    Arrays.fill(pageHashes, hash(ram.page(0)));
     clock.rebase(0, 0, 1L << 28, GuestClock.NEVER);
   }
 

@@ -1,21 +1,25 @@
 package io.lockstep.vm.digest;
 
 import io.lockstep.vm.memory.GuestRam;
+import java.lang.foreign.MemorySegment;
 
 /**
  * The digest of all of RAM, kept up to date from the pages that were written: a sum over pages of a
- * hash of index and contents. Being a sum, it depends only on what is in RAM, not on which pages
- * somebody thought had changed.
+ * hash of index and contents, to which a page of zeroes adds nothing. Being a sum, it depends only
+ * on what is in RAM, not on which pages somebody thought had changed; and pages that were never
+ * written need not be read.
  */
 public final class RamDigest {
+  private static final MemorySegment ZEROES = MemorySegment.ofArray(new byte[GuestRam.PAGE]);
+
   private final GuestRam ram;
   private final long[] hashes;
   private long sum;
 
-  /** Pages from here on have not been looked at yet. */
+  /** Pages from here on have not had their turn yet. */
   private int known;
 
-  /** Starts with every page unknown. */
+  /** Starts with RAM as it is made, all zeroes. */
   public RamDigest(GuestRam ram) {
     this.ram = ram;
     this.hashes = new long[ram.pages()];
@@ -28,7 +32,7 @@ public final class RamDigest {
   public long update() {
     byte[] flags = ram.flags();
     for (int page = 0; page < flags.length; page++) {
-      if (page >= known || (flags[page] & GuestRam.DIRTY_DIGEST) != 0) {
+      if ((flags[page] & GuestRam.DIRTY_DIGEST) != 0) {
         look(page);
       }
     }
@@ -37,28 +41,31 @@ public final class RamDigest {
   }
 
   /**
-   * Looks at up to {@code pages} pages for the first time, so that the first {@link #update} need
-   * not look at all at once. Clears flags as {@code update} does.
+   * Looks at what was written to the next {@code pages} pages, so that the first {@link #update}
+   * need not look at all at once. Clears flags as {@code update} does.
    *
-   * @return whether all pages have been looked at
+   * @return whether all pages have had their turn
    */
   public boolean prepare(int pages) {
     byte[] flags = ram.flags();
     int end = (int) Math.min(flags.length, (long) known + pages);
     for (; known < end; known++) {
-      look(known);
-      flags[known] &= ~GuestRam.DIRTY_DIGEST;
+      if ((flags[known] & GuestRam.DIRTY_DIGEST) != 0) {
+        look(known);
+        flags[known] &= ~GuestRam.DIRTY_DIGEST;
+      }
     }
     return known == flags.length;
   }
 
-  /** Whether every page has been looked at. */
+  /** Whether every page has had its turn. */
   public boolean isPrepared() {
     return known == hashes.length;
   }
 
   private void look(int page) {
-    long h = Hash64.of(ram.page(page), page);
+    MemorySegment contents = ram.page(page);
+    long h = contents.mismatch(ZEROES) < 0 ? 0 : Hash64.of(contents, page);
     sum += h - hashes[page];
     hashes[page] = h;
   }

@@ -152,6 +152,11 @@ public final class KernelLoader {
       long plain = ownFirmware ? Executable.DEFAULT_KERNEL : 0;
       Executable kernel = Executable.parse("kernel", images.kernel(), plain, memoryBytes);
       checkOverlap(pieces, kernel.pieces());
+      if (!ownFirmware && kernel.entry() == GuestRam.BASE) {
+        throw new BootException(
+            "The kernel starts at 0x%x, where firmware does on this board, so it is made for M-mode; add --firmware none."
+                .formatted(GuestRam.BASE));
+      }
       pieces.addAll(kernel.pieces());
       next = kernel.entry();
       end = Math.max(end, kernel.end());
@@ -198,7 +203,8 @@ public final class KernelLoader {
       for (Executable.Piece b : others) {
         if (a.address() < b.end() && b.address() < a.end()) {
           throw new BootException(
-              "Kernel and firmware both want the memory at 0x%x; a kernel for M-mode is started as firmware, alone."
+              ("Kernel and firmware both want the memory at 0x%x; start a kernel that is made for"
+                      + " M-mode with --firmware none.")
                   .formatted(Math.max(a.address(), b.address())));
         }
       }

@@ -48,7 +48,7 @@ public final class Machine implements VirtualMachine {
    * translation cache geometry, device behaviour, snapshot layout. Raised with every change to any
    * of them.
    */
-  public static final int DEFINITION_VERSION = 3;
+  public static final int DEFINITION_VERSION = 4;
 
   /** Steps between two looks at the stop request: some tens of microseconds. */
   private static final long SLICE = 8192;

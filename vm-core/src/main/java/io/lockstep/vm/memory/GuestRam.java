@@ -1,6 +1,5 @@
 package io.lockstep.vm.memory;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -14,9 +13,11 @@ import java.nio.ByteOrder;
  * formed from a page inside this RAM (the translation caches hold nothing else). Everybody else
  * uses the checked methods below.
  *
- * <p>Each page has flags: one dirty bit per consumer and {@link #CODE}. The engine may write a page
- * without telling anybody only while all dirty bits are set and {@code CODE} is clear; whoever
- * clears a dirty bit or sets {@code CODE} must make the engine drop its fast write paths.
+ * <p>Each page has flags: one dirty bit per consumer and {@link #CODE}. They are clear at first: a
+ * page that was never written is known to be zero, and nobody needs to look at it, which would cost
+ * time. The engine may write a page without telling anybody only while all dirty bits are set and
+ * {@code CODE} is clear; whoever clears a dirty bit or sets {@code CODE} must make the engine drop
+ * its fast write paths.
  */
 public final class GuestRam {
   /** Where RAM starts in the guest's physical address space (QEMU's virt board). */
@@ -34,8 +35,11 @@ public final class GuestRam {
   /** Page flag: written since the last snapshot. */
   public static final byte DIRTY_SNAPSHOT = 4;
 
-  /** All dirty bits. */
-  public static final byte DIRTY_ALL = DIRTY_DIGEST | DIRTY_ATTACH | DIRTY_SNAPSHOT;
+  /** Page flag: written since this RAM was made; nobody clears it. Other pages are zero. */
+  public static final byte WRITTEN = 32;
+
+  /** What a write sets. */
+  public static final byte DIRTY_ALL = DIRTY_DIGEST | DIRTY_ATTACH | DIRTY_SNAPSHOT | WRITTEN;
 
   /** Page flag: the engine holds decoded or compiled code from this page. */
   public static final byte CODE = 8;
@@ -77,10 +81,9 @@ public final class GuestRam {
           "guest memory of " + size + " bytes is not a positive multiple of 4096");
     }
     this.size = size;
-    this.segment = Arena.ofAuto().allocate(size, PAGE);
+    this.segment = HostMemory.allocate(size);
     this.hostBase = segment.address();
     this.flags = new byte[(int) (size / PAGE)];
-    java.util.Arrays.fill(flags, DIRTY_ALL);
   }
 
   /** Bytes of RAM. */

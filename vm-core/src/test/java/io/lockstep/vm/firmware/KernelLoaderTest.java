@@ -136,12 +136,20 @@ class KernelLoaderTest {
   }
 
   @Test
+  void aKernelInTheFirmwaresPlaceIsNoneForTheBuiltInFirmware() {
+    assertThatThrownBy(
+            () -> start(elf(0x8000_0000L, 0x8000_0000L, 0x8000_0000L, 8, 8), NONE, NONE))
+        .isInstanceOf(BootException.class)
+        .hasMessageContaining("--firmware none");
+  }
+
+  @Test
   void aSmallMemoryHasItsDeviceTreeAtTheTop() throws BootException {
     long memory = 1 << 20;
     KernelLoader.Entry entry =
         KernelLoader.plan(
                 memory,
-                KernelLoader.Images.of(elf(0x8000_0000L, 0x8000_0000L, 0x8000_0000L, 8, 8), NONE))
+                KernelLoader.Images.of(elf(0x8001_0000L, 0x8001_0000L, 0x8001_0000L, 8, 8), NONE))
             .place(new GuestRam(memory), DTB);
     assertThat(entry.a1()).isEqualTo(0x8000_0000L + memory - KernelLoader.DTB_MAX);
   }
