@@ -137,8 +137,7 @@ class KernelLoaderTest {
 
   @Test
   void aKernelInTheFirmwaresPlaceIsNoneForTheBuiltInFirmware() {
-    assertThatThrownBy(
-            () -> start(elf(0x8000_0000L, 0x8000_0000L, 0x8000_0000L, 8, 8), NONE, NONE))
+    assertThatThrownBy(() -> start(elf(0x8000_0000L, 0x8000_0000L, 0x8000_0000L, 8, 8), NONE, NONE))
         .isInstanceOf(BootException.class)
         .hasMessageContaining("--firmware none");
   }
