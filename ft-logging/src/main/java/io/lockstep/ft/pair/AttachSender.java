@@ -13,6 +13,8 @@ import java.util.function.IntConsumer;
  */
 final class AttachSender {
   private static final long CONGESTED_MILLIS = 1;
+  private static final int DIGEST_PAGES = 512;
+  private static final long DIGEST_PAUSE_MILLIS = 1;
 
   private final PairTransport transport;
   private final VcpuLoop vcpu;
@@ -50,8 +52,7 @@ final class AttachSender {
           Thread.sleep(CONGESTED_MILLIS);
         }
       }
-      // Keeps the digest of the final stop short: what was hashed now need not be then.
-      vcpu.execute(machine::digest).get();
+      prepareDigest();
       int dirty = vcpu.execute(copier::dirtyCount).get();
       if (!ended) {
         done.accept(dirty);
@@ -61,6 +62,20 @@ final class AttachSender {
       end();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /**
+   * Keeps the digest of the final stop short: what is hashed now need not be then. In parts,
+   * between which the guest runs on.
+   */
+  private void prepareDigest() throws InterruptedException, ExecutionException {
+    int parts = 2 * machine.ram().pages() / DIGEST_PAGES + 1;
+    for (int part = 0; part < parts && !ended; part++) {
+      if (vcpu.execute(() -> machine.digestPart(DIGEST_PAGES)).get() < DIGEST_PAGES) {
+        return;
+      }
+      Thread.sleep(DIGEST_PAUSE_MILLIS);
     }
   }
 

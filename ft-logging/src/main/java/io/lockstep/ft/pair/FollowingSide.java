@@ -75,6 +75,8 @@ final class FollowingSide {
       return;
     }
     String wrong = AttachCopier.apply(machine.ram(), pages.bytes());
+    // At once, because the primary runs on while the digest of all memory is compared at the end.
+    machine.digestPart(AttachCopier.BATCH_PAGES);
     if (!wrong.isEmpty()) {
       trouble = "The memory that arrived is damaged: " + wrong + ".";
       events.accept(new Event.StateLoaded(attachId, trouble));

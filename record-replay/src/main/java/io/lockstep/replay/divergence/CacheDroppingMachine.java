@@ -103,6 +103,11 @@ public final class CacheDroppingMachine implements VirtualMachine {
   }
 
   @Override
+  public int digestPart(int pagesMax) {
+    return machine.digestPart(pagesMax);
+  }
+
+  @Override
   public boolean prepareDigest(int pagesMax) {
     return machine.prepareDigest(pagesMax);
   }

@@ -16,6 +16,9 @@ public final class RamDigest {
   private final long[] hashes;
   private long sum;
 
+  /** Where {@link #updatePart} goes on. */
+  private int next;
+
   /** Pages from here on have not had their turn yet. */
   private int known;
 
@@ -56,6 +59,27 @@ public final class RamDigest {
       }
     }
     return known == flags.length;
+  }
+
+  /**
+   * Looks at up to {@code pagesMax} written pages, going round and round through RAM, so that the
+   * next {@link #update} has less to do. Clears flags as {@code update} does.
+   *
+   * @return how many pages it has looked at; fewer than {@code pagesMax} if no more were written
+   */
+  public int updatePart(int pagesMax) {
+    byte[] flags = ram.flags();
+    int looked = 0;
+    for (int tried = 0; tried < flags.length && looked < pagesMax; tried++) {
+      int page = next;
+      next = next + 1 == flags.length ? 0 : next + 1;
+      if ((flags[page] & GuestRam.DIRTY_DIGEST) != 0) {
+        look(page);
+        flags[page] &= ~GuestRam.DIRTY_DIGEST;
+        looked++;
+      }
+    }
+    return looked;
   }
 
   /** Whether every page has had its turn. */

@@ -423,6 +423,13 @@ public final class Machine implements VirtualMachine {
   }
 
   @Override
+  public int digestPart(int pagesMax) {
+    int looked = ramDigest.updatePart(pagesMax);
+    engine.mmu().dropFastStores();
+    return looked;
+  }
+
+  @Override
   public void saveState(StateWriter out) {
     out.section("machine").putInt(DEFINITION_VERSION).putByte(power.ordinal());
     hart.save(out);

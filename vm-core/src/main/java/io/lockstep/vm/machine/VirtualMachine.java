@@ -118,6 +118,17 @@ public interface VirtualMachine {
   }
 
   /**
+   * Does a part of what the next {@link #digest} has to do, be it the first one or not. Changes
+   * nothing that can be seen.
+   *
+   * @param pagesMax how many written pages of memory to look at
+   * @return how many it has looked at; fewer than {@code pagesMax} if there are no more for now
+   */
+  default int digestPart(int pagesMax) {
+    return 0;
+  }
+
+  /**
    * Drops everything that the engine has derived from the machine's state. The guest cannot tell.
    */
   default void dropCaches() {}

@@ -20,6 +20,7 @@ final class HostMemory {
 
   private static final int READ_WRITE = 3;
   private static final int PRIVATE = 2;
+  private static final int HUGE_PAGES = 14;
   private static final long FAILED = -1;
 
   private HostMemory() {}
@@ -65,6 +66,15 @@ final class HostMemory {
             FunctionDescriptor.of(
                 ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
 
+    private static final MethodHandle MADVISE =
+        function(
+            "madvise",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT));
+
     private static MethodHandle function(String name, FunctionDescriptor type) {
       Linker linker = Linker.nativeLinker();
       SymbolLookup library = linker.defaultLookup();
@@ -76,8 +86,25 @@ final class HostMemory {
       if (address == FAILED) {
         throw new OutOfMemoryError("the host has no " + size + " bytes of memory to give");
       }
+      if (LINUX) {
+        askForHugePages(address, size);
+      }
       return MemorySegment.ofAddress(address)
           .reinterpret(size, Arena.ofAuto(), gone -> munmap(gone.address(), size));
+    }
+
+    /**
+     * Fewer misses in the host's TLB; and the memory of a process that was killed is given back
+     * sooner, which matters because its connections are closed only after that.
+     */
+    private static void askForHugePages(long address, long size) {
+      try {
+        // What it returns says whether the host can; without it all works as well.
+        int unused = (int) MADVISE.invokeExact(address, size, HUGE_PAGES);
+        assert unused <= 0;
+      } catch (Throwable e) {
+        throw new AssertionError("madvise has thrown", e);
+      }
     }
 
     private static long mmap(long size) {
