@@ -37,6 +37,7 @@ public final class Replica implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
   private static final long TICK_NANOS = 5_000_000;
   private static final long POLL_NANOS = 500_000_000;
+  private static final long ABORT_WAIT_SECONDS = 5;
 
   /**
    * Where and with whom.
@@ -59,6 +60,7 @@ public final class Replica implements AutoCloseable {
   private final PairTransport transport;
   private final ScheduledExecutorService thread;
   private final ArrayDeque<Event> waiting = new ArrayDeque<>();
+  private final MachineThread machineThread = new MachineThread();
   private final LiveSide live;
   private final FollowingSide following;
   private volatile PairState state;
@@ -75,7 +77,6 @@ public final class Replica implements AutoCloseable {
     this.pair = new Pair(setup.pair());
     this.transport = new PairTransport(new Links(), setup.tls());
     this.thread = transport.loop();
-    MachineThread machineThread = new MachineThread();
     this.live = new LiveSide(this::post, transport, host, machineThread);
     this.following = new FollowingSide(this::post, transport, host, machineThread, logs);
     this.peer = setup.peer().orElse(null);
@@ -160,17 +161,21 @@ public final class Replica implements AutoCloseable {
   }
 
   /**
-   * Ends this replica as if its process had been killed: nobody is told, nothing is finished. Does
-   * nothing if it has ended.
+   * Ends this replica as if its process had been killed: nobody is told, nothing is finished. When
+   * the other side sees the connection break the devices are closed, as the kernel would have done.
+   * Does nothing if it has ended.
    */
   public synchronized void abort() {
     if (ended) {
       return;
     }
     ended = true;
-    transport.close();
     live.end();
     following.end();
+    if (!machineThread.awaitEnd(ABORT_WAIT_SECONDS)) {
+      LOG.warn("The machine of a replica that is aborted does not stop");
+    }
+    transport.close();
   }
 
   // ---- Events ----
