@@ -51,7 +51,7 @@ public final class Rehearsal implements AutoCloseable {
   private static final long MAC = 0x52_54_00_00_00_01L;
   private static final long MEMORY = 16 << 20;
   private static final int PATIENCE_MS = 5_000;
-  private static final long SUSPECT = 5_000_000_000L;
+  private static final long SUSPECT = 1_000_000_000L;
 
   private final Path directory;
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
