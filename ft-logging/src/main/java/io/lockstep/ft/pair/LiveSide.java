@@ -21,6 +21,7 @@ import io.lockstep.vm.port.Output;
 import io.lockstep.vm.snapshot.StateWriter;
 import java.io.IOException;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -35,6 +36,7 @@ final class LiveSide {
   private static final long HELD_BYTES_MAX = 16L << 20;
   private static final long LOG_BYTES_MAX = 64L << 20;
   private static final long STABLE_EVERY_NANOS = 500_000_000;
+  private static final long START_WAIT_MILLIS = 2;
 
   private final Consumer<Event> events;
   private final PairTransport transport;
@@ -268,6 +270,14 @@ final class LiveSide {
   // ---- Attach ----
 
   void beginCopy(Effect.BeginCopy e, PairConfig config) {
+    if (vcpu == null) {
+      // The epoch is ours, but the machine's thread is still opening its devices.
+      var _ =
+          transport
+              .loop()
+              .schedule(() -> beginCopy(e, config), START_WAIT_MILLIS, TimeUnit.MILLISECONDS);
+      return;
+    }
     transport.send(
         e.conn(),
         new Message.Welcome(
