@@ -172,8 +172,11 @@ final class ReplicaProcess implements AutoCloseable {
       case QUIT -> replica.close();
       case STATS -> tell(status());
       case HELP -> tell(EscapeKeys.HELP);
-      case POWER_BUTTON ->
-          tell("A protected machine has no power button yet; shut it down from inside.");
+      case POWER_BUTTON -> {
+        if (!host.pressPowerButton()) {
+          tell("This is the secondary: press the power button on the primary's terminal.");
+        }
+      }
     }
   }
 

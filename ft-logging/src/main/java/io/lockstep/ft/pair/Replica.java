@@ -291,7 +291,11 @@ public final class Replica implements AutoCloseable {
     }
   }
 
+  /** Where to call the other side if the link breaks; it may have no such address to give. */
   private void rememberPeer(String address) {
+    if (address.isEmpty()) {
+      return;
+    }
     try {
       int colon = address.lastIndexOf(':');
       InetSocketAddress there =

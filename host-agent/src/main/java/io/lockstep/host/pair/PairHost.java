@@ -64,6 +64,9 @@ public final class PairHost implements ReplicaHost {
   private final Map<Integer, NetworkCard> cards = new HashMap<>();
   private MachineConfig config;
 
+  /** Where inputs of a machine go that is live here; empty while it is not. */
+  private volatile Optional<InputPort> live = Optional.empty();
+
   private PairHost(Wiring wiring) {
     this.wiring = wiring;
   }
@@ -154,7 +157,15 @@ public final class PairHost implements ReplicaHost {
     layout.entropies().forEach(device -> backends.entropy(device, entropy));
     disks.forEach(backends::block);
     cards.forEach((device, card) -> backends.net(device, card.backend()));
+    live = Optional.of(inputs);
     return new Devices(epoch, backends, disks, List.copyOf(cards.values()));
+  }
+
+  /** Asks the guest to shut down. Returns whether the machine is live here. */
+  public boolean pressPowerButton() {
+    Optional<InputPort> machine = live;
+    machine.ifPresent(port -> port.offer(new Input.Control(Input.ControlKind.POWER_BUTTON)));
+    return machine.isPresent();
   }
 
   private static void rewrite(Map<Integer, BlockBackend> disks, List<Output.BlockRequest> requests)
@@ -191,7 +202,7 @@ public final class PairHost implements ReplicaHost {
   }
 
   /** The devices of a machine that is live here. */
-  private static final class Devices implements LiveDevices {
+  private final class Devices implements LiveDevices {
     private final Epoch epoch;
     private final Backends backends;
     private final Map<Integer, BlockBackend> disks;
@@ -231,6 +242,7 @@ public final class PairHost implements ReplicaHost {
 
     @Override
     public void close() {
+      live = Optional.empty();
       disks.values().forEach(BlockBackend::close);
     }
   }

@@ -30,16 +30,13 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
-import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
-import java.util.stream.Stream;
 
 /**
  * A pair in miniature within this process: switch, small guest, client, attach, the loss of the
@@ -53,13 +50,12 @@ public final class Rehearsal implements AutoCloseable {
   private static final int PATIENCE_MS = 5_000;
   private static final long SUSPECT = 1_000_000_000L;
 
-  private final Path directory;
+  private final ScratchDirectory scratch = ScratchDirectory.create("lockstep-rehearsal-");
+  private final Path directory = scratch.path();
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private SwitchAddress network;
 
-  private Rehearsal() throws IOException {
-    directory = Files.createTempDirectory("lockstep-rehearsal-");
-  }
+  private Rehearsal() throws IOException {}
 
   /**
    * Plays it once.
@@ -235,10 +231,6 @@ public final class Rehearsal implements AutoCloseable {
         throw new IOException("The rehearsal cannot be cleaned up: " + e.getMessage(), e);
       }
     }
-    try (Stream<Path> all = Files.walk(directory)) {
-      for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(path);
-      }
-    }
+    scratch.close();
   }
 }

@@ -6,14 +6,12 @@ import io.lockstep.replay.store.SyncPolicy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /** The logs that a secondary receives, one directory an attach. */
 public final class ReplicaLogs implements LogFile.Factory, AutoCloseable {
   private final Path root;
-  private final boolean temporary;
+  private final Optional<ScratchDirectory> temporary;
 
   /**
    * Logs under a directory.
@@ -21,8 +19,11 @@ public final class ReplicaLogs implements LogFile.Factory, AutoCloseable {
    * @param directory where; empty for a temporary directory that goes with this object
    */
   public ReplicaLogs(Optional<Path> directory) throws IOException {
-    temporary = directory.isEmpty();
-    root = temporary ? Files.createTempDirectory("lockstep-log-") : directory.get();
+    temporary =
+        directory.isPresent()
+            ? Optional.empty()
+            : Optional.of(ScratchDirectory.create("lockstep-log-"));
+    root = temporary.map(ScratchDirectory::path).or(() -> directory).orElseThrow();
     Files.createDirectories(root);
     warmUp();
   }
@@ -36,7 +37,7 @@ public final class ReplicaLogs implements LogFile.Factory, AutoCloseable {
     try (LogStoreWriter writer = new LogStoreWriter(directory, SyncPolicy.NEVER)) {
       writer.write(new byte[] {0}, 1, 0);
     } finally {
-      remove(directory);
+      ScratchDirectory.remove(directory);
     }
   }
 
@@ -59,19 +60,6 @@ public final class ReplicaLogs implements LogFile.Factory, AutoCloseable {
 
   @Override
   public void close() {
-    if (!temporary) {
-      return;
-    }
-    remove(root);
-  }
-
-  private static void remove(Path directory) {
-    try (Stream<Path> all = Files.walk(directory)) {
-      for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(path);
-      }
-    } catch (IOException e) {
-      // What stays is a few files in a directory for temporary ones.
-    }
+    temporary.ifPresent(ScratchDirectory::close);
   }
 }

@@ -15,7 +15,6 @@ import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -51,10 +50,7 @@ class KilledPairTest {
     final Process process;
     private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
 
-    Child(String role, int primaryPort) throws IOException {
-      try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-        port = free.getLocalPort();
-      }
+    Child(String role, int primaryPort) throws Exception {
       List<String> command = new ArrayList<>();
       command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
       java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
@@ -70,11 +66,11 @@ class KilledPairTest {
               role,
               directory.toString(),
               network.toString(),
-              Integer.toString(port),
               Integer.toString(primaryPort)));
       process = new ProcessBuilder(command).redirectErrorStream(true).start();
       children.add(this);
       Thread.ofVirtual().start(this::listen);
+      port = Integer.parseInt(awaitLine("LISTENING ").substring("LISTENING ".length()));
     }
 
     private void listen() {
@@ -90,7 +86,7 @@ class KilledPairTest {
       }
     }
 
-    void awaitLine(String start) throws InterruptedException {
+    String awaitLine(String start) throws InterruptedException {
       List<String> seen = new ArrayList<>();
       long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
       while (System.nanoTime() < deadline) {
@@ -98,7 +94,7 @@ class KilledPairTest {
         if (line != null) {
           seen.add(line);
           if (line.startsWith(start)) {
-            return;
+            return line;
           }
         }
       }

@@ -4,13 +4,11 @@ import io.lockstep.ft.pair.LiveDevices;
 import io.lockstep.ft.pair.LogFile;
 import io.lockstep.ft.pair.Replica;
 import io.lockstep.ft.pair.ReplicaHost;
-import io.lockstep.ft.pair.StorageEpochs;
 import io.lockstep.ft.protocol.Ending;
 import io.lockstep.ft.protocol.Epoch;
 import io.lockstep.ft.protocol.PairConfig;
 import io.lockstep.ft.protocol.ReplicaId;
 import io.lockstep.ft.protocol.Timing;
-import io.lockstep.ft.storage.EpochStore;
 import io.lockstep.ft.storage.StorageDirectory;
 import io.lockstep.host.net.SwitchAddress;
 import io.lockstep.host.net.SwitchClient;
@@ -39,7 +37,6 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -50,8 +47,8 @@ import java.util.concurrent.Executors;
 
 /**
  * One replica of the small guest in a process of its own, to be killed by a test. Arguments: {@code
- * start|join}, directory, switch address, own port, the primary's port. Tells what happens on its
- * standard output.
+ * start|join}, directory, switch address, the primary's port. Tells where it listens and what
+ * happens on its standard output.
  */
 final class PairProcess implements ReplicaHost {
   private static final int SECTOR = 512;
@@ -84,17 +81,11 @@ final class PairProcess implements ReplicaHost {
     Path directory = Path.of(args[1]);
     PairProcess process = new PairProcess(directory, SwitchAddress.parse(args[2]));
     ReplicaId self = new ReplicaId(UUID.randomUUID());
-    EpochStore store =
-        new EpochStore(
-            StorageDirectory.open(directory.resolve("storage"), "small"),
-            self,
-            "test",
-            Duration.ofSeconds(2));
-    StorageEpochs epochs = new StorageEpochs(store);
-    int own = Integer.parseInt(args[3]);
+    StorageEpochs epochs =
+        new StorageEpochs(StorageDirectory.open(directory.resolve("storage"), "small"), self);
     Timing timing = Timing.DEFAULT.withSuspect(1_500_000_000L);
-    PairConfig pair = new PairConfig("small", "", self, "127.0.0.1:" + own, timing);
-    InetSocketAddress listen = new InetSocketAddress(InetAddress.getLoopbackAddress(), own);
+    PairConfig pair = new PairConfig("small", "", self, "", timing);
+    InetSocketAddress listen = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
     LogFile.Factory logs = id -> process.log(self, id);
     Replica replica;
     if (args[0].equals("start")) {
@@ -103,15 +94,16 @@ final class PairProcess implements ReplicaHost {
       machine.boot(
           KernelLoader.Images.of(SmallGuest.elf(), new byte[0]),
           "beat_ms=200 rto_min_ms=20 dirty_kb=1000");
-      Epoch newest = epochs.newest().get().map(o -> o.epoch()).orElse(Epoch.NONE);
+      Epoch newest = epochs.newestEpoch();
       Replica.Setup setup = new Replica.Setup(pair, listen, Optional.empty(), Optional.empty());
       replica = Replica.start(setup, process, epochs, logs, machine, relay, ClockMode.HOST, newest);
     } else {
       InetSocketAddress primary =
-          new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[4]));
+          new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[3]));
       Replica.Setup setup = new Replica.Setup(pair, listen, Optional.of(primary), Optional.empty());
       replica = Replica.join(setup, process, epochs, logs);
     }
+    process.notice("LISTENING " + replica.listening().getPort());
     boolean told = false;
     while (true) {
       Thread.sleep(5);

@@ -20,7 +20,7 @@ class RehearsalTest {
       // On a host this busy it takes too long. Then it has warmed up less, and that is all.
       System.out.println("not rehearsed: " + e);
     }
-    assertThat(rehearsals()).isEqualTo(before);
+    assertThat(rehearsals()).isSubsetOf(before);
   }
 
   private static Set<Path> rehearsals() throws Exception {

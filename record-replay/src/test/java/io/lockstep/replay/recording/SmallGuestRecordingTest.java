@@ -26,6 +26,7 @@ import io.lockstep.vm.port.OutputSink;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -147,10 +148,14 @@ class SmallGuestRecordingTest {
 
   @Test
   void itReplaysTheSameWithTheEnginesCachesDroppedAtRandom() throws Exception {
-    CacheDroppingMachine[] machine = new CacheDroppingMachine[1];
+    List<CacheDroppingMachine> machines = new ArrayList<>();
     replaysTheSame(
-        (config, out) -> machine[0] = new CacheDroppingMachine(new Machine(config, out), 1));
-    assertThat(machine[0].drops()).isGreaterThan(3);
+        (config, out) -> {
+          machines.add(new CacheDroppingMachine(new Machine(config, out), 1));
+          return machines.getLast();
+        });
+    // The one that replays from the start: how far the last snapshot is from the end is chance.
+    assertThat(machines.getFirst().drops()).isGreaterThan(3);
   }
 
   private void replaysTheSame(MachineFactory factory) throws Exception {
