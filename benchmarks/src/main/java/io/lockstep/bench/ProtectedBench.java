@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -32,8 +33,8 @@ public final class ProtectedBench {
 
   private ProtectedBench(BenchArguments arguments) {
     this.arguments = arguments;
-    this.rounds = arguments.quick() ? 1 : 5;
-    this.seconds = arguments.quick() ? 4 : 20;
+    this.rounds = Integer.getInteger("bench.rounds", arguments.quick() ? 1 : 3);
+    this.seconds = Integer.getInteger("bench.seconds", arguments.quick() ? 4 : 15);
   }
 
   /** Measured on both sides. */
@@ -66,10 +67,20 @@ public final class ProtectedBench {
   /** Takes the arguments of {@link BenchArguments}. */
   public static void main(String[] args) throws IOException, InterruptedException {
     ProtectedBench bench = new ProtectedBench(BenchArguments.parse(args));
-    bench.computing();
-    bench.replies();
-    bench.redis();
-    bench.compiling();
+    Set<String> works =
+        Set.of(System.getProperty("bench.works", "computing,replies,redis,compiling").split(","));
+    if (works.contains("computing")) {
+      bench.computing();
+    }
+    if (works.contains("replies")) {
+      bench.replies();
+    }
+    if (works.contains("redis")) {
+      bench.redis();
+    }
+    if (works.contains("compiling")) {
+      bench.compiling();
+    }
   }
 
   /** One machine, unprotected or protected, for one round. */

@@ -79,7 +79,7 @@ public final class Suite {
                   + " comes a fraction of a millisecond later. Two free processor cores are"
                   + " assumed.",
               "ProtectedBench",
-              50,
+              75,
               1800,
               "images redis and dev"),
           new Entry(

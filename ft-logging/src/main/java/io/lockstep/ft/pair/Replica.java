@@ -35,7 +35,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Replica implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
-  private static final long TICK_NANOS = 5_000_000;
+  private static final long TICK_NANOS = 10_000_000;
   private static final long POLL_NANOS = 500_000_000;
   private static final long ABORT_WAIT_SECONDS = 5;
 

@@ -6,6 +6,7 @@ import io.lockstep.replay.log.LogEntry;
 import io.lockstep.replay.log.LogHeader;
 import java.util.ArrayDeque;
 import java.util.Iterator;
+import java.util.function.Consumer;
 
 /**
  * The journal of a machine that has a secondary: encoded entries, kept until the secondary has
@@ -24,7 +25,7 @@ final class SentLog implements InputJournal {
   private final LogEncoder encoder;
   private final ArrayDeque<byte[]> frames = new ArrayDeque<>();
   private final long bytesMax;
-  private final Runnable grown;
+  private final Consumer<LogEntry> grown;
   private long first;
   private long next;
   private long kept;
@@ -34,9 +35,9 @@ final class SentLog implements InputJournal {
   /**
    * Starts a log.
    *
-   * @param grown called after each append, on the vCPU thread
+   * @param grown called after each append with what was appended, on the vCPU thread
    */
-  SentLog(long firstLsn, long startPoint, long runId, long bytesMax, Runnable grown) {
+  SentLog(long firstLsn, long startPoint, long runId, long bytesMax, Consumer<LogEntry> grown) {
     this.encoder = new LogEncoder(new LogHeader(firstLsn, startPoint, runId));
     this.first = firstLsn;
     this.next = firstLsn;
@@ -58,7 +59,7 @@ final class SentLog implements InputJournal {
       total += frame.length;
       lsn = next++;
     }
-    grown.run();
+    grown.accept(entry);
     return lsn;
   }
 

@@ -27,7 +27,7 @@ public record Timing(
 
   /** What a pair on a local network uses. */
   public static final Timing DEFAULT =
-      new Timing(100 * MS, 400 * MS, 20 * MS, 20 * MS, 20 * MS, 100 * MS, 10_000 * MS, 5_000 * MS);
+      new Timing(100 * MS, 400 * MS, 20 * MS, 20 * MS, 40 * MS, 140 * MS, 10_000 * MS, 5_000 * MS);
 
   /**
    * Silence after which an attach is given up: nothing depends on it yet, and a process that has

@@ -10,15 +10,24 @@ import java.util.concurrent.locks.LockSupport;
  * machine idles the ticker's thread soon sleeps for good and costs nothing.
  */
 final class Ticker implements AutoCloseable {
-  private static final long PERIOD_NANOS = 5_000_000;
-  private static final long AFTER_STOP_NANOS = 100_000;
+  /**
+   * A run may end this much too early (100 µs): the next stop is as a rule due one interval after
+   * this one and the time that the vCPU takes to come to it, and without the tolerance the thread
+   * would wake twice for each.
+   */
+  static final long EARLY_TICKS = 1_000;
+
+  private static final long PERIOD_TICKS = 50_000;
   private static final int QUIET_PERIODS = 4;
 
   private final VirtualMachine machine;
   private final HostClock clock;
   private final Thread thread;
   private volatile long stopAtTicks = GuestClock.NEVER;
-  private volatile boolean asleep;
+
+  /** When the thread will look next, in ticks of the clock; it is woken for what is due earlier. */
+  private volatile long looksAtTicks;
+
   private volatile boolean closed;
 
   Ticker(VirtualMachine machine, HostClock clock) {
@@ -34,7 +43,7 @@ final class Ticker implements AutoCloseable {
   /** Asks for a stop at {@code ticks}, instead of what was asked for before. */
   void stopAt(long ticks) {
     stopAtTicks = ticks;
-    if (asleep) {
+    if (ticks < looksAtTicks) {
       LockSupport.unpark(thread);
     }
   }
@@ -47,34 +56,34 @@ final class Ticker implements AutoCloseable {
   private void work() {
     int quiet = 0;
     while (!closed) {
+      long now = clock.ticks();
       long at = stopAtTicks;
-      if (at == GuestClock.NEVER) {
-        quiet++;
-        if (quiet > QUIET_PERIODS) {
-          sleepUntilNeeded();
-          quiet = 0;
-        } else {
-          LockSupport.parkNanos(this, PERIOD_NANOS);
-        }
-        continue;
-      }
-      quiet = 0;
-      long left = at - clock.ticks();
-      if (left > 0) {
-        LockSupport.parkNanos(this, Math.min(left * HostClock.NANOS_PER_TICK, PERIOD_NANOS));
-      } else {
+      if (at - EARLY_TICKS <= now) {
         machine.requestStop();
-        LockSupport.parkNanos(this, AFTER_STOP_NANOS);
+        // Should that get lost there is another one.
+        sleepUntil(now + PERIOD_TICKS, at);
+      } else {
+        quiet = at == GuestClock.NEVER ? quiet + 1 : 0;
+        sleepUntil(quiet > QUIET_PERIODS ? GuestClock.NEVER : Math.min(at, now + PERIOD_TICKS), at);
       }
     }
   }
 
-  private void sleepUntilNeeded() {
-    asleep = true;
-    while (stopAtTicks == GuestClock.NEVER && !closed) {
-      LockSupport.park(this);
+  /** Until the clock shows {@code ticks}, or something other than {@code known} is due earlier. */
+  private void sleepUntil(long ticks, long known) {
+    looksAtTicks = ticks;
+    while (!closed && (stopAtTicks >= ticks || stopAtTicks == known)) {
+      if (ticks == GuestClock.NEVER) {
+        LockSupport.park(this);
+        continue;
+      }
+      long left = ticks - clock.ticks();
+      if (left <= 0) {
+        break;
+      }
+      LockSupport.parkNanos(this, left * HostClock.NANOS_PER_TICK);
     }
-    asleep = false;
+    looksAtTicks = Long.MIN_VALUE;
   }
 
   @Override

@@ -91,7 +91,7 @@ public final class VcpuLoop implements InputPort {
   private boolean stopping;
   private LogEntry.EndReason endReason;
   private long lastReadingTicks = Long.MIN_VALUE;
-  private long nextReadingTicks = Long.MIN_VALUE;
+  private long nextReadingTicks;
   private long nextDigestTicks;
   private long lastDigestPoint = -1;
   private double throttleOwedNanos;
@@ -306,7 +306,7 @@ public final class VcpuLoop implements InputPort {
 
   private void busy() {
     long begin = clock.ticks();
-    if (hostClock && begin >= nextReadingTicks) {
+    if (hostClock && begin >= nextReadingTicks - Ticker.EARLY_TICKS) {
       read(begin);
     }
     digestIfDue(begin);
