@@ -4,7 +4,6 @@ import io.lockstep.host.control.ControlClient;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -195,7 +194,7 @@ final class BenchVm implements AutoCloseable {
           }
         }
       } catch (IOException e) {
-        throw new UncheckedIOException(e);
+        // It was killed: that is how a benchmark ends its machines.
       } finally {
         synchronized (this) {
           ended = true;

@@ -46,7 +46,7 @@ public final class GuestBench {
     Ratios ratios = new Ratios();
     try {
       for (int round = 0; round < rounds; round++) {
-        for (String name : contenders.split(" ")) {
+        for (String name : contenders.split("[ ,]+")) {
           measure(contender(arguments, name, image, initrd, workloads), ratios, out);
         }
       }
@@ -63,7 +63,7 @@ public final class GuestBench {
   private static Contender contender(
       BenchArguments arguments, String name, Path image, Path initrd, String workloads) {
     String kernel = image.resolve("kernel").toString();
-    String line = COMMAND_LINE + " lockstep.run=\"sh /bench/run.sh " + workloads + "\"";
+    String line = COMMAND_LINE + " lockstep.run=\"sh /bench/run.sh " + workloads.replace(',', ' ') + "\"";
     List<String> command = new ArrayList<>();
     if (!name.startsWith("qemu")) {
       command.addAll(List.of("--kernel", kernel, "--initrd", initrd.toString(), "--append", line));
