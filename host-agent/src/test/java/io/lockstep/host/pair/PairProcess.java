@@ -4,7 +4,6 @@ import io.lockstep.ft.pair.LiveDevices;
 import io.lockstep.ft.pair.LogFile;
 import io.lockstep.ft.pair.Replica;
 import io.lockstep.ft.pair.ReplicaHost;
-import io.lockstep.ft.pair.StorageEpochs;
 import io.lockstep.ft.protocol.Ending;
 import io.lockstep.ft.protocol.Epoch;
 import io.lockstep.ft.protocol.PairConfig;
