@@ -2,7 +2,7 @@ package io.lockstep.cli;
 
 import io.lockstep.cli.ReplicaControl.Found;
 import java.io.PrintWriter;
-import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -22,8 +22,6 @@ import picocli.CommandLine.Spec;
       "  lockstep detach shop"
     })
 final class DetachCommand implements Callable<Integer> {
-  private static final long WAIT_MS = 30_000;
-
   @Spec private CommandSpec command;
   @Mixin private ReplicaControl control;
 
@@ -34,16 +32,12 @@ final class DetachCommand implements Callable<Integer> {
       throw new UserError(
           "'%s' has no secondary: there is nothing to detach.".formatted(primary.name()));
     }
-    ReplicaControl.tell(primary, "detach");
-    Optional<Found> now = ReplicaControl.await(primary, WAIT_MS, f -> f.role().equals("solo"));
-    if (now.isEmpty() || !now.get().role().equals("solo")) {
-      throw new UserError(
-          "The secondary of '%s' could not be detached: %s."
-              .formatted(
-                  primary.name(),
-                  now.map(f -> "process " + f.pid() + " is " + f.role())
-                      .orElse("process " + primary.pid() + " has ended, see what it said")));
-    }
+    ReplicaControl.change(
+        primary,
+        "detach",
+        "solo",
+        Set.of(),
+        "The secondary of '%s' could not be detached".formatted(primary.name()));
     PrintWriter out = command.commandLine().getOut();
     out.printf("'%s' runs on alone in process %d.%n", primary.name(), primary.pid());
     out.flush();

@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.UUID;
 import javax.net.ssl.SSLContext;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -57,20 +58,7 @@ final class PairOptions {
       description = "Silence after which the other side is suspected. Default: ${DEFAULT-VALUE}.")
   private long suspectMs;
 
-  @Option(
-      names = "--tls-cert",
-      paramLabel = "PEM",
-      description = "This host's certificate; needed beyond loopback.")
-  private Path certificate;
-
-  @Option(names = "--tls-key", paramLabel = "PEM", description = "The certificate's private key.")
-  private Path key;
-
-  @Option(
-      names = "--tls-ca",
-      paramLabel = "PEM",
-      description = "The authority that signed both hosts' certificates.")
-  private Path authority;
+  @Mixin private TlsOptions tls;
 
   boolean hasStorage() {
     return storage != null;
@@ -114,15 +102,9 @@ final class PairOptions {
   }
 
   Optional<SSLContext> tls() {
-    if (certificate == null && key == null && authority == null) {
-      return Optional.empty();
-    }
-    if (certificate == null || key == null || authority == null) {
-      throw new ParameterException(
-          command.commandLine(), "--tls-cert, --tls-key and --tls-ca are needed together");
-    }
+    Optional<TlsFiles> files = tls.files(command);
     try {
-      return Optional.of(new TlsFiles(certificate, key, authority).load());
+      return files.isPresent() ? Optional.of(files.get().load()) : Optional.empty();
     } catch (IOException e) {
       throw new UserError(e.getMessage(), e);
     }

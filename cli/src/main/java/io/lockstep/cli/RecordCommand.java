@@ -58,6 +58,8 @@ final class RecordCommand implements Callable<Integer> {
 
   @Mixin private EngineOption engine;
 
+  @Mixin private SessionOptions kept;
+
   @Option(
       names = "--out",
       paramLabel = "DIR",
@@ -101,17 +103,6 @@ final class RecordCommand implements Callable<Integer> {
               + " be continued with --go-live.")
   private boolean writeThrough;
 
-  @Option(
-      names = "--console-log",
-      paramLabel = "FILE",
-      description = "Also write what the guest's console shows to this file.")
-  private Path consoleLog;
-
-  @Option(
-      names = "--stats",
-      description = "When the machine ends, print what it has done to standard error.")
-  private boolean stats;
-
   /** What goes together with {@code --vm}. */
   private static final Set<String> WITH_VM =
       Set.of("--vm", "--stop", "--out", "--snapshot-every", "--sync", "--debug");
@@ -142,7 +133,7 @@ final class RecordCommand implements Callable<Integer> {
                 disk.readOnly()
                     ? VmParts.DiskOpener.FILES.open(disk)
                     : OverlayBlockBackend.open(disk.image(), out.toAbsolutePath());
-    try (VmSession session = VmSession.open(spec, disks, consoleLog, err)) {
+    try (VmSession session = VmSession.open(spec, disks, kept.consoleLog(), err)) {
       return record(session, spec);
     } catch (SetupException e) {
       throw new UserError(e.getMessage(), e);
@@ -205,9 +196,7 @@ final class RecordCommand implements Callable<Integer> {
           new PeriodicSnapshots(recorder, live.loop(), snapshotSeconds, session::tell)) {
         end = session.run(live);
       }
-      if (stats) {
-        session.tell(RunStats.of(live));
-      }
+      kept.tellStats(session, live);
     } catch (IOException e) {
       throw new UserError("The recording %s is incomplete: %s.".formatted(out, e.getMessage()), e);
     }

@@ -26,6 +26,7 @@ final class ReplicaControl {
           "claiming-alone",
           "handing-over");
   private static final long POLL_MS = 50;
+  private static final long CHANGE_MS = 30_000;
 
   @Parameters(
       arity = "0..1",
@@ -156,6 +157,28 @@ final class ReplicaControl {
       throw new UserError(e.getMessage(), e);
     }
     throw new UserError("Process %d has ended.".formatted(replica.pid()));
+  }
+
+  /**
+   * Asks a primary for another role, and waits until it has it.
+   *
+   * @param wanted the role
+   * @param refused other roles that are the end of the attempt
+   * @param failure the beginning of a sentence for the user, in case it doesn't come to have it
+   */
+  static void change(
+      Found primary, String request, String wanted, Set<String> refused, String failure) {
+    tell(primary, request);
+    Optional<Found> now =
+        await(primary, CHANGE_MS, f -> f.role().equals(wanted) || refused.contains(f.role()));
+    if (now.isEmpty() || !now.get().role().equals(wanted)) {
+      throw new UserError(
+          "%s: %s."
+              .formatted(
+                  failure,
+                  now.map(f -> "process " + f.pid() + " is " + f.role())
+                      .orElse("process " + primary.pid() + " has ended, see what it said")));
+    }
   }
 
   /**

@@ -31,15 +31,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A process that holds one replica of a protected machine, from its start to its end. */
 final class ReplicaProcess implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ReplicaProcess.class);
-  private static final long SIGNAL_WAIT_SECONDS = 10;
   private static final int REHEARSAL_REQUESTS = 100;
 
   private final PairOptions options;
@@ -47,8 +44,8 @@ final class ReplicaProcess implements AutoCloseable {
   private final ReplicaId self = PairOptions.newReplica();
   private final ConsoleSession console = new ConsoleSession(null);
   private final CompletableFuture<End> end = new CompletableFuture<>();
-  private final CountDownLatch closed = new CountDownLatch(1);
-  private final Thread onSignal = new Thread(this::endBySignal, "replica-shutdown");
+  private final EndBySignal onSignal =
+      new EndBySignal("replica-shutdown", this::closeReplica, console);
   private StorageEpochs epochs;
   private ReplicaLogs logs;
   private PairHost host;
@@ -149,7 +146,7 @@ final class ReplicaProcess implements AutoCloseable {
   }
 
   private int waitForEnd(String role) throws IOException {
-    Runtime.getRuntime().addShutdownHook(onSignal);
+    onSignal.arm();
     control = ControlServer.start(this::answer);
     console.start(_ -> 0, this::obey);
     InetSocketAddress at = replica.listening();
@@ -229,17 +226,10 @@ final class ReplicaProcess implements AutoCloseable {
     err.flush();
   }
 
-  private void endBySignal() {
+  private void closeReplica() {
     Replica r = replica;
     if (r != null) {
       r.close();
-    }
-    try {
-      if (!closed.await(SIGNAL_WAIT_SECONDS, TimeUnit.SECONDS)) {
-        console.close();
-      }
-    } catch (InterruptedException e) {
-      console.close();
     }
   }
 
@@ -258,11 +248,6 @@ final class ReplicaProcess implements AutoCloseable {
       epochs.close();
     }
     console.close();
-    closed.countDown();
-    try {
-      Runtime.getRuntime().removeShutdownHook(onSignal);
-    } catch (IllegalStateException e) {
-      // It is running.
-    }
+    onSignal.close();
   }
 }

@@ -7,7 +7,6 @@ import io.lockstep.replay.live.VcpuEnd;
 import io.lockstep.vm.machine.VirtualMachine.Power;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -47,21 +46,12 @@ final class RunCommand implements Callable<Integer> {
 
   @Mixin private EngineOption engine;
 
-  @Option(
-      names = "--console-log",
-      paramLabel = "FILE",
-      description = "Also write what the guest's console shows to this file.")
-  private Path consoleLog;
+  @Mixin private SessionOptions kept;
 
   @Option(
       names = "--no-reboot",
       description = "When the guest reboots, end instead of starting it again.")
   private boolean noReboot;
-
-  @Option(
-      names = "--stats",
-      description = "When the machine ends, print what it has done to standard error.")
-  private boolean stats;
 
   @Option(
       names = "--protect-listen",
@@ -96,7 +86,7 @@ final class RunCommand implements Callable<Integer> {
           "--storage is for protected machines; add --protect-listen HOST:PORT");
     }
     PrintWriter err = command.commandLine().getErr();
-    try (VmSession session = VmSession.open(spec, consoleLog, err);
+    try (VmSession session = VmSession.open(spec, kept.consoleLog(), err);
         VmControl control = VmControl.start(session, pair.name())) {
       return runUntilOff(session, control);
     } catch (SetupException e) {
@@ -118,9 +108,7 @@ final class RunCommand implements Callable<Integer> {
       control.runs(vm, false);
       VcpuEnd end = session.run(vm);
       control.ended();
-      if (stats) {
-        session.tell(RunStats.of(vm));
-      }
+      kept.tellStats(session, vm);
       switch (end) {
         case VcpuEnd.Stopped _ -> {
           return ExitStatus.OK;

@@ -19,6 +19,7 @@ import java.util.concurrent.CountDownLatch;
 import javax.net.ssl.SSLContext;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -102,20 +103,7 @@ final class SwitchCommand implements Callable<Integer> {
               + " switch is started again.")
   private Path epochs;
 
-  @Option(
-      names = "--tls-cert",
-      paramLabel = "PEM",
-      description = "This side's certificate; with it VMs may connect from other hosts.")
-  private Path tlsCertificate;
-
-  @Option(names = "--tls-key", paramLabel = "PEM", description = "The certificate's private key.")
-  private Path tlsKey;
-
-  @Option(
-      names = "--tls-ca",
-      paramLabel = "PEM",
-      description = "The authority that must have signed the other side's certificate.")
-  private Path tlsAuthority;
+  @Mixin private TlsOptions tls;
 
   @Option(
       names = "--status",
@@ -126,15 +114,15 @@ final class SwitchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    Optional<TlsFiles> tls = tlsFiles();
+    Optional<TlsFiles> files = tls.files(spec);
     try {
       if (status != null) {
         Optional<SSLContext> context =
-            tls.isPresent() ? Optional.of(tls.get().load()) : Optional.empty();
+            files.isPresent() ? Optional.of(files.get().load()) : Optional.empty();
         out(SwitchClient.status(status, context));
         return ExitStatus.OK;
       }
-      try (VirtualSwitch network = VirtualSwitch.start(config(tls))) {
+      try (VirtualSwitch network = VirtualSwitch.start(config(files))) {
         out(readyLine(network));
         waitForSignal(network);
       }
@@ -144,30 +132,19 @@ final class SwitchCommand implements Callable<Integer> {
     }
   }
 
-  private VirtualSwitch.Config config(Optional<TlsFiles> tls) {
+  private VirtualSwitch.Config config(Optional<TlsFiles> files) {
     if (noGateway && !forwards.isEmpty()) {
       throw new ParameterException(
           spec.commandLine(), "--forward needs the gateway; leave out --no-gateway");
     }
     return new VirtualSwitch.Config(
         listen.isEmpty() ? List.of(SwitchAddress.parse(DEFAULT_ADDRESS)) : listen,
-        tls,
+        files,
         noGateway ? Optional.empty() : Optional.of(GatewayConfig.of(outbound, forwards)),
         Optional.ofNullable(tap),
         Optional.ofNullable(pcap),
         Optional.ofNullable(epochs),
         L2Switch.Limits.DEFAULT);
-  }
-
-  private Optional<TlsFiles> tlsFiles() {
-    if (tlsCertificate == null && tlsKey == null && tlsAuthority == null) {
-      return Optional.empty();
-    }
-    if (tlsCertificate == null || tlsKey == null || tlsAuthority == null) {
-      throw new ParameterException(
-          spec.commandLine(), "--tls-cert, --tls-key and --tls-ca are needed together");
-    }
-    return Optional.of(new TlsFiles(tlsCertificate, tlsKey, tlsAuthority));
   }
 
   private void out(String line) {

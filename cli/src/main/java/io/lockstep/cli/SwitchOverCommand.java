@@ -2,7 +2,7 @@ package io.lockstep.cli;
 
 import io.lockstep.cli.ReplicaControl.Found;
 import java.io.PrintWriter;
-import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -24,8 +24,6 @@ import picocli.CommandLine.Spec;
       "  lockstep switch-over 4711"
     })
 final class SwitchOverCommand implements Callable<Integer> {
-  private static final long WAIT_MS = 30_000;
-
   @Spec private CommandSpec command;
   @Mixin private ReplicaControl control;
 
@@ -37,18 +35,12 @@ final class SwitchOverCommand implements Callable<Integer> {
           "'%s' has no secondary that could carry on (it is %s); attach one with 'lockstep secondary' first."
               .formatted(primary.name(), primary.role()));
     }
-    ReplicaControl.tell(primary, "switch-over");
-    Optional<Found> now =
-        ReplicaControl.await(
-            primary, WAIT_MS, f -> f.role().equals("following") || f.role().equals("solo"));
-    if (now.isEmpty() || !now.get().role().equals("following")) {
-      throw new UserError(
-          "The switch-over of '%s' did not come about: %s."
-              .formatted(
-                  primary.name(),
-                  now.map(f -> "process " + f.pid() + " is " + f.role())
-                      .orElse("process " + primary.pid() + " has ended, see what it said")));
-    }
+    ReplicaControl.change(
+        primary,
+        "switch-over",
+        "following",
+        Set.of("solo"),
+        "The switch-over of '%s' did not come about".formatted(primary.name()));
     PrintWriter out = command.commandLine().getOut();
     out.printf(
         "'%s' now runs on the other side; process %d is its secondary.%n",

@@ -17,8 +17,6 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 
 /**
  * A virtual machine in this process and its user: console on the terminal, escape keys, signals.
@@ -27,13 +25,10 @@ import java.util.concurrent.TimeUnit;
  * reset the terminal themselves.
  */
 final class VmSession implements AutoCloseable {
-  private static final long SIGNAL_WAIT_SECONDS = 10;
-
   private final PrintWriter messages;
   private final ConsoleSession console;
   private final VmParts parts;
-  private final CountDownLatch closed = new CountDownLatch(1);
-  private final Thread onSignal = new Thread(this::endBySignal, "vm-shutdown");
+  private final EndBySignal onSignal;
 
   // Guarded by this.
   private LiveVm current;
@@ -44,6 +39,7 @@ final class VmSession implements AutoCloseable {
     this.messages = messages;
     this.console = console;
     this.parts = parts;
+    this.onSignal = new EndBySignal("vm-shutdown", this::stop, console);
   }
 
   /**
@@ -65,7 +61,7 @@ final class VmSession implements AutoCloseable {
     try {
       VmParts parts = VmParts.open(spec, disks, VmParts.NetOpener.CABLES, console.console());
       VmSession session = new VmSession(messages, console, parts);
-      Runtime.getRuntime().addShutdownHook(session.onSignal);
+      session.onSignal.arm();
       done = true;
       return session;
     } finally {
@@ -158,28 +154,11 @@ final class VmSession implements AutoCloseable {
     messages.flush();
   }
 
-  /** In a shutdown hook: the JVM ends when this returns. */
-  private void endBySignal() {
-    stop();
-    try {
-      if (!closed.await(SIGNAL_WAIT_SECONDS, TimeUnit.SECONDS)) {
-        console.close();
-      }
-    } catch (InterruptedException e) {
-      console.close();
-    }
-  }
-
   /** Ends all I/O and gives the terminal back. */
   @Override
   public void close() {
     parts.close();
     console.close();
-    closed.countDown();
-    try {
-      Runtime.getRuntime().removeShutdownHook(onSignal);
-    } catch (IllegalStateException e) {
-      // It is running.
-    }
+    onSignal.close();
   }
 }

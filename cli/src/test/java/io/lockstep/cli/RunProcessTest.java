@@ -106,52 +106,56 @@ class RunProcessTest {
     }
   }
 
-  @Test
-  void onATerminalKeysGoToTheGuestAndTheTerminalIsGivenBack() throws Exception {
+  /** The shell command that runs the guest; skips the test where there are no terminals. */
+  private String typingGuestOnATerminal() throws Exception {
     assumeTrue(
         Files.isExecutable(Path.of("/usr/bin/script")),
         "needs the command script: install Debian's package bsdutils");
     Path kernel = TypingGuest.write(directory.resolve("typing.elf"));
     String lockstep =
         RunProcess.command().stream().map(w -> "'" + w + "'").collect(Collectors.joining(" "));
-    String session =
-        "stty -g; %s run --memory 4M --kernel '%s'; echo status $?; stty -g"
-            .formatted(lockstep, kernel);
-    ProcessBuilder script = new ProcessBuilder("/usr/bin/script", "-qec", session, "/dev/null");
-    try (RunProcess terminal = RunProcess.start(script)) {
+    return "%s run --memory 4M --kernel '%s'".formatted(lockstep, kernel);
+  }
+
+  private static RunProcess onATerminal(String session) throws Exception {
+    return RunProcess.start(new ProcessBuilder("/usr/bin/script", "-qec", session, "/dev/null"));
+  }
+
+  /** The session says the terminal's settings first and last. */
+  private static void assertThatTheTerminalIsAsBefore(RunProcess terminal) throws Exception {
+    assertThat(terminal.status()).isZero();
+    String[] lines = terminal.out().strip().split("\r\n");
+    assertThat(lines[lines.length - 1]).isEqualTo(lines[0]).matches("[0-9a-f:]{50,}");
+  }
+
+  @Test
+  void onATerminalKeysGoToTheGuestAndTheTerminalIsGivenBack() throws Exception {
+    String run = typingGuestOnATerminal();
+    String session = "stty -g; %s; echo status $?; stty -g".formatted(run);
+    try (RunProcess terminal = onATerminal(session)) {
       terminal.awaitOut(TypingGuest.BANNER.strip());
       // Ctrl-C, Ctrl-Z and Ctrl-D are the guest's; Ctrl-A is doubled.
       terminal.type("a\003\032\004\001\001b").awaitOut("a\003\032\004\001b");
       terminal.type("\001h").awaitOut("Ctrl-A x  stop the machine");
       terminal.type("\001x").awaitOut("status 0");
-      assertThat(terminal.status()).isZero();
-      String[] lines = terminal.out().strip().split("\r\n");
-      assertThat(lines[lines.length - 1]).isEqualTo(lines[0]).matches("[0-9a-f:]{50,}");
+      assertThatTheTerminalIsAsBefore(terminal);
     }
   }
 
   @Test
   void aTerminalIsGivenBackAfterASignal() throws Exception {
-    assumeTrue(
-        Files.isExecutable(Path.of("/usr/bin/script")),
-        "needs the command script: install Debian's package bsdutils");
-    Path kernel = TypingGuest.write(directory.resolve("typing.elf"));
-    String lockstep =
-        RunProcess.command().stream().map(w -> "'" + w + "'").collect(Collectors.joining(" "));
+    String run = typingGuestOnATerminal();
     String session =
-        "stty -g; { %s run --memory 4M --kernel '%s' & } <&0; vm=$!; read -r go < '%s'; kill $vm; wait $vm; echo status $?; stty -g"
-            .formatted(lockstep, kernel, directory.resolve("go"));
+        "stty -g; { %s & } <&0; vm=$!; read -r go < '%s'; kill $vm; wait $vm; echo status $?; stty -g"
+            .formatted(run, directory.resolve("go"));
     assertThat(new ProcessBuilder("mkfifo", directory.resolve("go").toString()).start().waitFor())
         .isZero();
-    ProcessBuilder script = new ProcessBuilder("/usr/bin/script", "-qec", session, "/dev/null");
-    try (RunProcess terminal = RunProcess.start(script)) {
+    try (RunProcess terminal = onATerminal(session)) {
       terminal.awaitOut(TypingGuest.BANNER.strip());
       terminal.type("abc").awaitOut("abc");
       Files.writeString(directory.resolve("go"), "go\n");
       terminal.awaitOut("status 143");
-      assertThat(terminal.status()).isZero();
-      String[] lines = terminal.out().strip().split("\r\n");
-      assertThat(lines[lines.length - 1]).isEqualTo(lines[0]).matches("[0-9a-f:]{50,}");
+      assertThatTheTerminalIsAsBefore(terminal);
     }
   }
 

@@ -127,17 +127,7 @@ public final class LogWriter implements InputJournal, AutoCloseable {
   public void close() {
     closing = true;
     LockSupport.unpark(thread);
-    boolean interruptedHere = false;
-    while (thread.isAlive()) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interruptedHere = true;
-      }
-    }
-    if (interruptedHere) {
-      Thread.currentThread().interrupt();
-    }
+    Threads.awaitEnd(thread);
   }
 
   private void work() {

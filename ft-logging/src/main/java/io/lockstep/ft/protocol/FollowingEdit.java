@@ -4,184 +4,105 @@ import io.lockstep.ft.protocol.Role.Following;
 
 /** Makes a {@link Following} that differs in some components. */
 final class FollowingEdit {
-  private Following s;
+  private final Following before;
+  private long conn;
+  private long storedNext;
+  private long replayedNext;
+  private boolean loaded;
+  private boolean eligible;
+  private long eligibleFrom;
+  private long switchAt;
+  private long beat;
+  private long lastHeard;
+  private long ackedAt;
+  private long retryAt;
 
   FollowingEdit(Following s) {
-    this.s = s;
+    before = s;
+    conn = s.conn();
+    storedNext = s.storedNext();
+    replayedNext = s.replayedNext();
+    loaded = s.loaded();
+    eligible = s.eligible();
+    eligibleFrom = s.eligibleFrom();
+    switchAt = s.switchAt();
+    beat = s.beat();
+    lastHeard = s.lastHeard();
+    ackedAt = s.ackedAt();
+    retryAt = s.retryAt();
   }
 
   Following done() {
-    return s;
+    return new Following(
+        before.epoch(),
+        conn,
+        before.primary(),
+        before.attachId(),
+        storedNext,
+        replayedNext,
+        loaded,
+        eligible,
+        eligibleFrom,
+        switchAt,
+        beat,
+        lastHeard,
+        ackedAt,
+        retryAt);
   }
 
   FollowingEdit heard(long now) {
-    return set(
-        s.conn(),
-        s.storedNext(),
-        s.replayedNext(),
-        s.loaded(),
-        s.eligibleFrom(),
-        s.switchAt(),
-        s.beat(),
-        now,
-        s.ackedAt(),
-        s.retryAt());
+    lastHeard = now;
+    return edited();
   }
 
   FollowingEdit stored(long next) {
-    return set(
-        s.conn(),
-        Math.max(s.storedNext(), next),
-        s.replayedNext(),
-        s.loaded(),
-        s.eligibleFrom(),
-        s.switchAt(),
-        s.beat(),
-        s.lastHeard(),
-        s.ackedAt(),
-        s.retryAt());
+    storedNext = Math.max(storedNext, next);
+    return edited();
   }
 
   FollowingEdit replayed(long next) {
-    return set(
-        s.conn(),
-        s.storedNext(),
-        Math.max(s.replayedNext(), next),
-        s.loaded(),
-        s.eligibleFrom(),
-        s.switchAt(),
-        s.beat(),
-        s.lastHeard(),
-        s.ackedAt(),
-        s.retryAt());
+    replayedNext = Math.max(replayedNext, next);
+    return edited();
   }
 
   FollowingEdit loaded() {
-    return set(
-        s.conn(),
-        s.storedNext(),
-        s.replayedNext(),
-        true,
-        s.eligibleFrom(),
-        s.switchAt(),
-        s.beat(),
-        s.lastHeard(),
-        s.ackedAt(),
-        s.retryAt());
+    loaded = true;
+    return edited();
   }
 
   FollowingEdit eligibleFrom(long lsn) {
-    return set(
-        s.conn(),
-        s.storedNext(),
-        s.replayedNext(),
-        s.loaded(),
-        lsn,
-        s.switchAt(),
-        s.beat(),
-        s.lastHeard(),
-        s.ackedAt(),
-        s.retryAt());
+    eligibleFrom = lsn;
+    return edited();
   }
 
   FollowingEdit switchAt(long lsn) {
-    return set(
-        s.conn(),
-        s.storedNext(),
-        s.replayedNext(),
-        s.loaded(),
-        s.eligibleFrom(),
-        lsn,
-        s.beat(),
-        s.lastHeard(),
-        s.ackedAt(),
-        s.retryAt());
+    switchAt = lsn;
+    return edited();
   }
 
   FollowingEdit beat(long number) {
-    return set(
-        s.conn(),
-        s.storedNext(),
-        s.replayedNext(),
-        s.loaded(),
-        s.eligibleFrom(),
-        s.switchAt(),
-        Math.max(s.beat(), number),
-        s.lastHeard(),
-        s.ackedAt(),
-        s.retryAt());
+    beat = Math.max(beat, number);
+    return edited();
   }
 
   FollowingEdit conn(long number) {
-    return set(
-        number,
-        s.storedNext(),
-        s.replayedNext(),
-        s.loaded(),
-        s.eligibleFrom(),
-        s.switchAt(),
-        s.beat(),
-        s.lastHeard(),
-        s.ackedAt(),
-        s.retryAt());
+    conn = number;
+    return edited();
   }
 
   FollowingEdit ackedAt(long now) {
-    return set(
-        s.conn(),
-        s.storedNext(),
-        s.replayedNext(),
-        s.loaded(),
-        s.eligibleFrom(),
-        s.switchAt(),
-        s.beat(),
-        s.lastHeard(),
-        now,
-        s.retryAt());
+    ackedAt = now;
+    return edited();
   }
 
   FollowingEdit retryAt(long at) {
-    return set(
-        s.conn(),
-        s.storedNext(),
-        s.replayedNext(),
-        s.loaded(),
-        s.eligibleFrom(),
-        s.switchAt(),
-        s.beat(),
-        s.lastHeard(),
-        s.ackedAt(),
-        at);
+    retryAt = at;
+    return edited();
   }
 
-  private FollowingEdit set(
-      long conn,
-      long stored,
-      long replayed,
-      boolean loaded,
-      long eligibleFrom,
-      long switchAt,
-      long beat,
-      long lastHeard,
-      long ackedAt,
-      long retryAt) {
-    boolean eligible = s.eligible() || (loaded && eligibleFrom >= 0 && stored >= eligibleFrom);
-    s =
-        new Following(
-            s.epoch(),
-            conn,
-            s.primary(),
-            s.attachId(),
-            stored,
-            replayed,
-            loaded,
-            eligible,
-            eligibleFrom,
-            switchAt,
-            beat,
-            lastHeard,
-            ackedAt,
-            retryAt);
+  /** Once eligible is always eligible, so each step counts and not only where they lead. */
+  private FollowingEdit edited() {
+    eligible |= loaded && eligibleFrom >= 0 && storedNext >= eligibleFrom;
     return this;
   }
 }

@@ -1,6 +1,7 @@
 package io.lockstep.ft.storage;
 
 import io.lockstep.ft.storage.StorageException.Kind;
+import io.lockstep.replay.Threads;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
@@ -89,17 +90,7 @@ public final class LayerMerger implements AutoCloseable {
   public void close() {
     stop = true;
     LockSupport.unpark(thread);
-    boolean interrupted = false;
-    while (thread.isAlive()) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    Threads.awaitEnd(thread);
   }
 
   /** Merges the oldest layer unless there is none or its owner lives; whether it has. */

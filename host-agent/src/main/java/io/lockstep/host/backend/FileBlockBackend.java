@@ -1,11 +1,10 @@
 package io.lockstep.host.backend;
 
+import io.lockstep.host.backend.BlockRequests.Request;
 import io.lockstep.host.vm.HostFiles;
 import io.lockstep.host.vm.SetupException;
 import io.lockstep.replay.live.BlockBackend;
 import io.lockstep.replay.live.InputPort;
-import io.lockstep.vm.port.Input;
-import io.lockstep.vm.port.Input.BlockStatus;
 import io.lockstep.vm.port.Output;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -17,7 +16,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,42 +32,15 @@ import org.slf4j.LoggerFactory;
  */
 public final class FileBlockBackend implements BlockBackend {
   private static final Logger LOG = LoggerFactory.getLogger(FileBlockBackend.class);
-  private static final int SECTOR = 512;
-  private static final int ZERO_CHUNK = 1 << 20;
-
-  /**
-   * Bytes of requests that wait or are under way. The device bounds them itself, but forgets them
-   * when the guest resets it: then the vCPU thread waits here.
-   */
-  private static final int WAITING_BYTES_MAX = 64 << 20;
-
-  /** What a request counts on top of its data. */
-  private static final int REQUEST_WEIGHT = 4096;
-
-  private static final byte[] NOTHING = {};
 
   private final Path image;
   private final FileChannel channel;
   private final boolean readOnly;
   private final long sectors;
-  private final Semaphore room = new Semaphore(WAITING_BYTES_MAX);
-  private final SerialWorker<Request> requests;
+  private final BlockRequests requests;
   private final SerialWorker<Request> flushes;
-  private final AtomicBoolean warned = new AtomicBoolean();
   private final AtomicBoolean closed = new AtomicBoolean();
   private byte[] zeroCheck;
-
-  private record Request(Output.BlockRequest output, InputPort completions) {
-    int weight() {
-      boolean hasData =
-          switch (output.op()) {
-            case READ, WRITE -> true;
-            case FLUSH, DISCARD, WRITE_ZEROES -> false;
-          };
-      return Math.min(
-          WAITING_BYTES_MAX, REQUEST_WEIGHT + (hasData ? Math.toIntExact(output.length()) : 0));
-    }
-  }
 
   private FileBlockBackend(Path image, FileChannel channel, boolean readOnly, long sectors) {
     this.image = image;
@@ -77,7 +48,7 @@ public final class FileBlockBackend implements BlockBackend {
     this.readOnly = readOnly;
     this.sectors = sectors;
     String name = String.valueOf(image.getFileName());
-    requests = new SerialWorker<>("disk-" + name, this::performAll);
+    requests = new BlockRequests(image, "disk-" + name, this::performAll);
     flushes = new SerialWorker<>("disk-flush-" + name, this::flushAll);
   }
 
@@ -143,13 +114,13 @@ public final class FileBlockBackend implements BlockBackend {
                   + " NEW.img and use that.")
               .formatted(image));
     }
-    if (size % SECTOR != 0) {
+    if (size % ImageIo.SECTOR != 0) {
       throw new SetupException(
           ("The disk %s has %d bytes, which is no whole number of 512-byte sectors; is it a raw"
                   + " disk image? If so, round its size up with truncate -s %%512 %1$s.")
               .formatted(image, size));
     }
-    return size / SECTOR;
+    return size / ImageIo.SECTOR;
   }
 
   @Override
@@ -159,21 +130,19 @@ public final class FileBlockBackend implements BlockBackend {
 
   @Override
   public void submit(Output.BlockRequest output, InputPort completions) {
-    Request request = new Request(output, completions);
-    room.acquireUninterruptibly(request.weight());
-    if (!requests.add(request)) {
-      room.release(request.weight());
-    }
+    requests.submit(output, completions);
   }
 
   private void perform(Request request) {
     Output.BlockRequest r = request.output();
-    byte[] read = NOTHING;
     try {
       switch (r.op()) {
-        case READ -> read = read(r.sector() * SECTOR, Math.toIntExact(r.length()));
-        case WRITE -> write(r.sector() * SECTOR, r.data());
-        case WRITE_ZEROES -> zero(r.sector() * SECTOR, r.length());
+        case READ -> {
+          requests.done(request, read(r.sector() * ImageIo.SECTOR, Math.toIntExact(r.length())));
+          return;
+        }
+        case WRITE -> write(r.sector() * ImageIo.SECTOR, r.data());
+        case WRITE_ZEROES -> zero(r.sector() * ImageIo.SECTOR, r.length());
         case DISCARD -> {
           // What is there afterwards is undefined (virtio 1.2 §5.2.6.1), so nothing need be done.
         }
@@ -187,9 +156,9 @@ public final class FileBlockBackend implements BlockBackend {
           channel.force(false);
         }
       }
-      complete(request, BlockStatus.OK, read);
+      requests.done(request);
     } catch (IOException e) {
-      failed(request, e);
+      requests.failed(request, e);
     }
   }
 
@@ -198,11 +167,11 @@ public final class FileBlockBackend implements BlockBackend {
     try {
       channel.force(false);
       for (Request request : waiting) {
-        complete(request, BlockStatus.OK, NOTHING);
+        requests.done(request);
       }
     } catch (IOException e) {
       for (Request request : waiting) {
-        failed(request, e);
+        requests.failed(request, e);
       }
     }
   }
@@ -215,38 +184,25 @@ public final class FileBlockBackend implements BlockBackend {
 
   private byte[] read(long position, int length) throws IOException {
     byte[] data = new byte[length];
-    readInto(position, data, length);
+    ImageIo.read(channel, ByteBuffer.wrap(data), position);
     return data;
-  }
-
-  private void readInto(long position, byte[] data, int length) throws IOException {
-    ByteBuffer buffer = ByteBuffer.wrap(data, 0, length);
-    while (buffer.hasRemaining()) {
-      int n = channel.read(buffer, position + buffer.position());
-      if (n <= 0) {
-        throw new IOException("the file ends before the disk does; somebody has shortened it");
-      }
-    }
   }
 
   private void write(long position, byte[] data) throws IOException {
     if (readOnly) {
       throw new IOException("it is attached read-only");
     }
-    ByteBuffer buffer = ByteBuffer.wrap(data);
-    while (buffer.hasRemaining()) {
-      channel.write(buffer, position + buffer.position());
-    }
+    ImageIo.write(channel, data, position);
   }
 
   /** Leaves alone what is zero already, so that a sparse image stays sparse. */
   private void zero(long position, long length) throws IOException {
     if (zeroCheck == null) {
-      zeroCheck = new byte[ZERO_CHUNK];
+      zeroCheck = new byte[ImageIo.ZERO_CHUNK];
     }
     for (long done = 0; done < length; ) {
-      int n = (int) Math.min(ZERO_CHUNK, length - done);
-      readInto(position + done, zeroCheck, n);
+      int n = (int) Math.min(ImageIo.ZERO_CHUNK, length - done);
+      ImageIo.read(channel, ByteBuffer.wrap(zeroCheck, 0, n), position + done);
       if (!isZero(zeroCheck, n)) {
         write(position + done, new byte[n]);
       }
@@ -256,23 +212,6 @@ public final class FileBlockBackend implements BlockBackend {
 
   private static boolean isZero(byte[] data, int length) {
     return data[0] == 0 && Arrays.equals(data, 0, length - 1, data, 1, length);
-  }
-
-  private void failed(Request request, IOException e) {
-    if (warned.compareAndSet(false, true)) {
-      LOG.warn(
-          "the disk {} has failed, and the guest sees an I/O error: {} (further errors are not"
-              + " reported)",
-          image,
-          HostFiles.reason(e));
-    }
-    complete(request, BlockStatus.IO_ERROR, NOTHING);
-  }
-
-  private void complete(Request request, BlockStatus status, byte[] data) {
-    room.release(request.weight());
-    Output.BlockRequest r = request.output();
-    request.completions().offer(new Input.BlockCompletion(r.device(), r.requestId(), status, data));
   }
 
   /** Waits for requests in flight, brings what was written to the disk, unlocks and closes. */

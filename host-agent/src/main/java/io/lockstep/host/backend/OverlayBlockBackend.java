@@ -1,11 +1,10 @@
 package io.lockstep.host.backend;
 
+import io.lockstep.host.backend.BlockRequests.Request;
 import io.lockstep.host.vm.HostFiles;
 import io.lockstep.host.vm.SetupException;
 import io.lockstep.replay.live.BlockBackend;
 import io.lockstep.replay.live.InputPort;
-import io.lockstep.vm.port.Input;
-import io.lockstep.vm.port.Input.BlockStatus;
 import io.lockstep.vm.port.Output;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -15,7 +14,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.BitSet;
 import java.util.List;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,32 +24,22 @@ import org.slf4j.LoggerFactory;
  */
 public final class OverlayBlockBackend implements BlockBackend {
   private static final Logger LOG = LoggerFactory.getLogger(OverlayBlockBackend.class);
-  private static final int SECTOR = 512;
-  private static final int ZERO_CHUNK = 1 << 20;
-  private static final int WAITING_BYTES_MAX = 64 << 20;
-  private static final int REQUEST_WEIGHT = 4096;
   private static final byte[] NOTHING = {};
 
-  private final Path image;
   private final FileChannel base;
   private final FileChannel overlay;
   private final long sectors;
-  private final Semaphore room = new Semaphore(WAITING_BYTES_MAX);
-  private final SerialWorker<Request> requests;
-  private final AtomicBoolean warned = new AtomicBoolean();
+  private final BlockRequests requests;
   private final AtomicBoolean closed = new AtomicBoolean();
 
   /** Sectors that are in the overlay. Used by the worker only. */
   private final BitSet written = new BitSet();
 
-  private record Request(Output.BlockRequest output, InputPort completions, int weight) {}
-
   private OverlayBlockBackend(Path image, FileChannel base, FileChannel overlay, long sectors) {
-    this.image = image;
     this.base = base;
     this.overlay = overlay;
     this.sectors = sectors;
-    requests = new SerialWorker<>("overlay-" + image.getFileName(), this::performAll);
+    requests = new BlockRequests(image, "overlay-" + image.getFileName(), this::performAll);
   }
 
   /**
@@ -65,7 +53,7 @@ public final class OverlayBlockBackend implements BlockBackend {
     try {
       FileChannel base = FileChannel.open(image, StandardOpenOption.READ);
       long size = base.size();
-      if (size == 0 || size % SECTOR != 0 || size / SECTOR > Integer.MAX_VALUE) {
+      if (size == 0 || size % ImageIo.SECTOR != 0 || size / ImageIo.SECTOR > Integer.MAX_VALUE) {
         base.close();
         throw new SetupException(
             "The disk %s has %d bytes; it must be a raw image of 512-byte sectors of at most 1 TiB."
@@ -76,7 +64,7 @@ public final class OverlayBlockBackend implements BlockBackend {
           FileChannel.open(
               file, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.SPARSE);
       Files.delete(file);
-      return new OverlayBlockBackend(image, base, overlay, size / SECTOR);
+      return new OverlayBlockBackend(image, base, overlay, size / ImageIo.SECTOR);
     } catch (IOException e) {
       throw new SetupException(
           "The disk %s cannot be opened: %s.".formatted(image, HostFiles.reason(e)), e);
@@ -90,39 +78,16 @@ public final class OverlayBlockBackend implements BlockBackend {
 
   @Override
   public void submit(Output.BlockRequest output, InputPort completions) {
-    int data =
-        switch (output.op()) {
-          case READ, WRITE -> Math.toIntExact(output.length());
-          case FLUSH, DISCARD, WRITE_ZEROES -> 0;
-        };
-    Request request =
-        new Request(output, completions, Math.min(WAITING_BYTES_MAX, REQUEST_WEIGHT + data));
-    room.acquireUninterruptibly(request.weight());
-    if (!requests.add(request)) {
-      room.release(request.weight());
-    }
+    requests.submit(output, completions);
   }
 
   private void performAll(List<Request> waiting) {
     for (Request request : waiting) {
-      Output.BlockRequest r = request.output();
-      BlockStatus status = BlockStatus.OK;
-      byte[] read = NOTHING;
       try {
-        read = perform(r);
+        requests.done(request, perform(request.output()));
       } catch (IOException e) {
-        status = BlockStatus.IO_ERROR;
-        if (warned.compareAndSet(false, true)) {
-          LOG.warn(
-              "the disk {} has failed, and the guest sees an I/O error: {}",
-              image,
-              HostFiles.reason(e));
-        }
+        requests.failed(request, e);
       }
-      room.release(request.weight());
-      request
-          .completions()
-          .offer(new Input.BlockCompletion(r.device(), r.requestId(), status, read));
     }
   }
 
@@ -143,41 +108,30 @@ public final class OverlayBlockBackend implements BlockBackend {
   private byte[] read(long sector, int length) throws IOException {
     byte[] data = new byte[length];
     int first = Math.toIntExact(sector);
-    int end = first + length / SECTOR;
+    int end = first + length / ImageIo.SECTOR;
     for (int at = first; at < end; ) {
       boolean isWritten = written.get(at);
       int change = isWritten ? written.nextClearBit(at) : written.nextSetBit(at);
       int until = change < 0 ? end : Math.min(change, end);
-      ByteBuffer part = ByteBuffer.wrap(data, (at - first) * SECTOR, (until - at) * SECTOR);
-      fill(isWritten ? overlay : base, part, (long) at * SECTOR);
+      ByteBuffer part =
+          ByteBuffer.wrap(data, (at - first) * ImageIo.SECTOR, (until - at) * ImageIo.SECTOR);
+      ImageIo.read(isWritten ? overlay : base, part, (long) at * ImageIo.SECTOR);
       at = until;
     }
     return data;
   }
 
-  private static void fill(FileChannel from, ByteBuffer part, long position) throws IOException {
-    long at = position;
-    while (part.hasRemaining()) {
-      int n = from.read(part, at);
-      if (n <= 0) {
-        throw new IOException("the file ends before the disk does; somebody has shortened it");
-      }
-      at += n;
-    }
-  }
-
   private void write(long sector, byte[] data) throws IOException {
-    ByteBuffer buffer = ByteBuffer.wrap(data);
-    while (buffer.hasRemaining()) {
-      overlay.write(buffer, sector * SECTOR + buffer.position());
-    }
+    ImageIo.write(overlay, data, sector * ImageIo.SECTOR);
     int first = Math.toIntExact(sector);
-    written.set(first, first + data.length / SECTOR);
+    written.set(first, first + data.length / ImageIo.SECTOR);
   }
 
   private void zero(long sector, long length) throws IOException {
-    for (long done = 0; done < length; done += ZERO_CHUNK) {
-      write(sector + done / SECTOR, new byte[(int) Math.min(ZERO_CHUNK, length - done)]);
+    for (long done = 0; done < length; done += ImageIo.ZERO_CHUNK) {
+      write(
+          sector + done / ImageIo.SECTOR,
+          new byte[(int) Math.min(ImageIo.ZERO_CHUNK, length - done)]);
     }
   }
 

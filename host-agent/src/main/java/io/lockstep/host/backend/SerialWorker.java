@@ -1,5 +1,6 @@
 package io.lockstep.host.backend;
 
+import io.lockstep.replay.Threads;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -68,16 +69,6 @@ final class SerialWorker<T> implements AutoCloseable {
       closed = true;
       notifyAll();
     }
-    boolean interrupted = false;
-    while (thread.isAlive()) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    Threads.awaitEnd(thread);
   }
 }

@@ -2,6 +2,7 @@ package io.lockstep.host.net;
 
 import io.lockstep.host.net.wire.Frame;
 import io.lockstep.host.net.wire.Offload;
+import io.lockstep.replay.Threads;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
@@ -68,17 +69,7 @@ public final class TapLink implements NetworkLink {
       open = false;
     }
     tap.close();
-    boolean interrupted = false;
-    while (reader.isAlive()) {
-      try {
-        reader.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
+    Threads.awaitEnd(reader);
     tap.release();
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
   }
 }

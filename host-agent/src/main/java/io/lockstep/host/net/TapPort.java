@@ -3,6 +3,7 @@ package io.lockstep.host.net;
 import io.lockstep.host.net.loop.EventLoop;
 import io.lockstep.host.net.wire.Frame;
 import io.lockstep.host.net.wire.Offload;
+import io.lockstep.replay.Threads;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -102,17 +103,7 @@ final class TapPort implements SwitchPort, AutoCloseable {
   public void close() {
     attachment.detach();
     tap.close();
-    boolean interrupted = false;
-    while (reader.isAlive()) {
-      try {
-        reader.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
+    Threads.awaitEnd(reader);
     tap.release();
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
   }
 }

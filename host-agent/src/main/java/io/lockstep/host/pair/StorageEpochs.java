@@ -24,7 +24,12 @@ public final class StorageEpochs implements Epochs, AutoCloseable {
 
   /** The epochs of the machine that the storage is for. */
   public StorageEpochs(StorageDirectory storage, ReplicaId self) {
-    store = new EpochStore(storage, self, hostName(), TIME_LIMIT);
+    this(new EpochStore(storage, self, hostName(), TIME_LIMIT));
+  }
+
+  /** The epochs of a store, which was made for this replica. */
+  StorageEpochs(EpochStore store) {
+    this.store = store;
   }
 
   /** The store behind them. */

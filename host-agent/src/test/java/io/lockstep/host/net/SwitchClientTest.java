@@ -260,32 +260,51 @@ class SwitchClientTest {
         .contains("\"framesIn\":0");
   }
 
-  @Test
-  void aTcpConnectionSurvivesTheDeathOfTheGuestsProcess() throws Exception {
+  /** A guest that echoes at port 7 of its own and at a port of the host. */
+  private record Echo(VirtualSwitch network, GuestStack guest, SwitchClient link) {
+    InetSocketAddress address() {
+      return new InetSocketAddress(
+          InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort());
+    }
+
+    /** A client for which it has echoed already. */
+    Socket connect() throws IOException {
+      Socket client = new Socket();
+      client.connect(address());
+      client.getOutputStream().write('a');
+      assertThat(client.getInputStream().read()).isEqualTo('a');
+      return client;
+    }
+  }
+
+  private Echo echo(TcpConfig tcp) throws Exception {
     Forward forward = Forward.parse("tcp:0:10.0.2.15:7");
     VirtualSwitch network =
         start(
             "127.0.0.1:0",
             Optional.empty(),
-            Optional.of(GatewayConfig.of(Outbound.NONE, List.of(forward))));
+            Optional.of(
+                new GatewayConfig(Outbound.NONE, List.of(forward), dir.resolve("none"), tcp)));
     GuestStack guest = new GuestStack("guest", MAC_A, UserGateway.FIRST_GUEST, 0, true, 1);
     open.add(guest);
     guest.servers.put(7, port -> new GuestStack.Echo());
-    SwitchClient before = SwitchClient.primary(config(network, VM, MAC_A), 1, guest);
-    guest.link = before;
-    try (Socket client = new Socket()) {
-      client.connect(
-          new InetSocketAddress(
-              InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort()));
-      client.getOutputStream().write('a');
-      assertThat(client.getInputStream().read()).isEqualTo('a');
+    SwitchClient link = SwitchClient.primary(config(network, VM, MAC_A), 1, guest);
+    guest.link = link;
+    return new Echo(network, guest, link);
+  }
 
+  @Test
+  void aTcpConnectionSurvivesTheDeathOfTheGuestsProcess() throws Exception {
+    Echo echo = echo(TcpConfig.DEFAULT);
+    GuestStack guest = echo.guest;
+    SwitchClient before = echo.link;
+    try (Socket client = echo.connect()) {
       // The process is gone, and with it what was on its way; the guest's state lives on elsewhere.
       before.close();
       client.getOutputStream().write('b');
       Events none = new Events();
       assertThat(none.packets).isEmpty();
-      SwitchClient after = SwitchClient.secondary(config(network, VM, MAC_A), guest);
+      SwitchClient after = SwitchClient.secondary(config(echo.network, VM, MAC_A), guest);
       guest.link = after;
       assertThat(after.claim(2).get(10, TimeUnit.SECONDS)).isEqualTo(ClaimAnswer.OWNER);
       assertThat(client.getInputStream().read()).isEqualTo('b');
@@ -315,36 +334,19 @@ class SwitchClientTest {
 
   @Test
   void aNewEpochGetsAtOnceWhatTheOldOneHasNotAcknowledgedWhateverTheTimeouts() throws Exception {
-    Forward forward = Forward.parse("tcp:0:10.0.2.15:7");
-    VirtualSwitch network =
-        start(
-            "127.0.0.1:0",
-            Optional.empty(),
-            Optional.of(
-                new GatewayConfig(
-                    Outbound.NONE, List.of(forward), dir.resolve("none"), withoutTimeouts())));
-    GuestStack guest = new GuestStack("guest", MAC_A, UserGateway.FIRST_GUEST, 0, true, 1);
-    open.add(guest);
-    guest.servers.put(7, port -> new GuestStack.Echo());
-    SwitchClient before = SwitchClient.primary(config(network, VM, MAC_A), 1, guest);
-    guest.link = before;
-    InetSocketAddress address =
-        new InetSocketAddress(
-            InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort());
-    try (Socket client = new Socket();
+    Echo echo = echo(withoutTimeouts());
+    GuestStack guest = echo.guest;
+    SwitchClient before = echo.link;
+    try (Socket client = echo.connect();
         Socket opening = new Socket()) {
-      client.connect(address);
-      client.getOutputStream().write('a');
-      assertThat(client.getInputStream().read()).isEqualTo('a');
-
       // The old process stands still: it takes what comes and answers nothing.
       guest.deaf = true;
       client.getOutputStream().write('b');
-      opening.connect(address);
+      opening.connect(echo.address());
       opening.getOutputStream().write('c');
       guest.ignored.acquire(2);
       guest.deaf = false;
-      SwitchClient after = SwitchClient.secondary(config(network, VM, MAC_A), guest);
+      SwitchClient after = SwitchClient.secondary(config(echo.network, VM, MAC_A), guest);
       guest.link = after;
       open.add(before);
       assertThat(after.claim(2).get(10, TimeUnit.SECONDS)).isEqualTo(ClaimAnswer.OWNER);
@@ -355,31 +357,16 @@ class SwitchClientTest {
 
   @Test
   void aPortThatComesBackGetsAtOnceWhatItMissed() throws Exception {
-    Forward forward = Forward.parse("tcp:0:10.0.2.15:7");
-    VirtualSwitch network =
-        start(
-            "127.0.0.1:0",
-            Optional.empty(),
-            Optional.of(
-                new GatewayConfig(
-                    Outbound.NONE, List.of(forward), dir.resolve("none"), withoutTimeouts())));
-    GuestStack guest = new GuestStack("guest", MAC_A, UserGateway.FIRST_GUEST, 0, true, 1);
-    open.add(guest);
-    guest.servers.put(7, port -> new GuestStack.Echo());
-    SwitchClient before = SwitchClient.primary(config(network, VM, MAC_A), 1, guest);
-    guest.link = before;
-    try (Socket client = new Socket()) {
-      client.connect(
-          new InetSocketAddress(
-              InetAddress.getLoopbackAddress(), network.forwards().get(0).hostPort()));
-      client.getOutputStream().write('a');
-      assertThat(client.getInputStream().read()).isEqualTo('a');
+    Echo echo = echo(withoutTimeouts());
+    GuestStack guest = echo.guest;
+    SwitchClient before = echo.link;
+    try (Socket client = echo.connect()) {
       guest.deaf = true;
       client.getOutputStream().write('b');
       guest.ignored.acquire();
       guest.deaf = false;
       before.close();
-      guest.link = SwitchClient.primary(config(network, VM, MAC_A), 2, guest);
+      guest.link = SwitchClient.primary(config(echo.network, VM, MAC_A), 2, guest);
       assertThat(client.getInputStream().read()).isEqualTo('b');
     }
   }

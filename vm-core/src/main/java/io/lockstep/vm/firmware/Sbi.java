@@ -128,18 +128,7 @@ public final class Sbi {
 
   /** SBI §7. */
   private void ipi(int function) {
-    if (function != 0) {
-      answer(ERR_NOT_SUPPORTED, 0);
-      return;
-    }
-    if (maskIsBad()) {
-      answer(ERR_INVALID_PARAM, 0);
-      return;
-    }
-    if (maskHasThisHart()) {
-      hart.setSoftwareInterrupt(true);
-    }
-    answer(SUCCESS, 0);
+    forHarts(function == 0, () -> hart.setSoftwareInterrupt(true));
   }
 
   /**
@@ -147,7 +136,13 @@ public final class Sbi {
    * hypervisor (3 to 6) have no hypervisor.
    */
   private void remoteFence(int function) {
-    if (function < 0 || function > 2) {
+    boolean supported = function >= 0 && function <= 2;
+    forHarts(supported, function == 0 ? hart::fenceI : hart::flushTlb);
+  }
+
+  /** Does what a mask of harts asks for, if this hart is among them, and answers. */
+  private void forHarts(boolean supported, Runnable action) {
+    if (!supported) {
       answer(ERR_NOT_SUPPORTED, 0);
       return;
     }
@@ -156,11 +151,7 @@ public final class Sbi {
       return;
     }
     if (maskHasThisHart()) {
-      if (function == 0) {
-        hart.fenceI();
-      } else {
-        hart.flushTlb();
-      }
+      action.run();
     }
     answer(SUCCESS, 0);
   }

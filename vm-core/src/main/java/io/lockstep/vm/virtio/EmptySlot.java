@@ -12,16 +12,6 @@ final class EmptySlot extends VirtioDevice {
   }
 
   @Override
-  long features() {
-    return 0;
-  }
-
-  @Override
-  byte[] config() {
-    return new byte[0];
-  }
-
-  @Override
   void notified(int queue) {}
 
   @Override

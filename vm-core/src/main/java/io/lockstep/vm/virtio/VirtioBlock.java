@@ -6,15 +6,11 @@ import io.lockstep.vm.port.Input.BlockStatus;
 import io.lockstep.vm.port.Output;
 import io.lockstep.vm.port.Output.BlockOp;
 import io.lockstep.vm.port.OutputSink;
-import io.lockstep.vm.snapshot.StateFormatException;
 import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
 
 /**
  * A virtio disk (virtio 1.2 §5.2) with one queue.
@@ -23,9 +19,6 @@ import java.util.List;
  * #CHUNK_MAX} bytes, each with an id of its own, and is finished after the last. While more than
  * {@link #IN_FLIGHT_MAX} bytes are under way no further request is taken from the ring: whatever
  * the guest asks for, that much host memory is enough.
- *
- * <p>Ids are never used twice, also not after a reset, so a completion that comes too late meets
- * nothing.
  */
 public final class VirtioBlock extends VirtioDevice {
   /** The most bytes in one request to the host. */
@@ -69,12 +62,8 @@ public final class VirtioBlock extends VirtioDevice {
   private final VirtioSlot.Block slot;
   private final OutputSink sink;
 
-  /**
-   * By id, oldest first: an entry that goes on with its next chunk moves to the end with a new id.
-   */
-  private final LinkedHashMap<Long, Request> inFlight = new LinkedHashMap<>();
-
-  private long nextId = 1;
+  /** A request that goes on with its next chunk moves to the end with a new id. */
+  private final InFlight<Request> inFlight = new InFlight<>();
 
   /**
    * A request of the driver that is under way; {@code done} bytes are, and the next {@link #chunk}
@@ -149,7 +138,7 @@ public final class VirtioBlock extends VirtioDevice {
 
   private void takeRequests() {
     Virtqueue ring = queue(0);
-    for (int i = 0; i < ring.size() && inFlight.size() < ring.size(); i++) {
+    for (int i = 0; i < ring.size() && inFlight.count() < ring.size(); i++) {
       if (bytesInFlight() >= IN_FLIGHT_MAX) {
         return;
       }
@@ -164,7 +153,7 @@ public final class VirtioBlock extends VirtioDevice {
 
   private long bytesInFlight() {
     long sum = 0;
-    for (Request r : inFlight.values()) {
+    for (Request r : inFlight.all()) {
       sum += r.weight();
     }
     return sum;
@@ -249,9 +238,7 @@ public final class VirtioBlock extends VirtioDevice {
   }
 
   private void issue(Request request) {
-    long requestId = nextId++;
-    inFlight.put(requestId, request);
-    sink.emit(output(requestId, request));
+    sink.emit(output(inFlight.add(request), request));
   }
 
   private Output.BlockRequest output(long requestId, Request r) {
@@ -309,9 +296,7 @@ public final class VirtioBlock extends VirtioDevice {
 
   @Override
   public void reissue(OutputSink to) {
-    List<Output> outputs = new ArrayList<>();
-    inFlight.forEach((requestId, request) -> outputs.add(output(requestId, request)));
-    outputs.forEach(to::emit);
+    inFlight.reissue(to, this::output);
   }
 
   @Override
@@ -321,31 +306,20 @@ public final class VirtioBlock extends VirtioDevice {
 
   @Override
   public void save(StateWriter out) {
-    out.section("block").putLong(nextId).putInt(inFlight.size());
-    inFlight.forEach(
-        (requestId, r) -> {
-          out.putLong(requestId).putInt(r.head()).putInt(r.op().ordinal());
-          out.putLong(r.sector()).putLong(r.length()).putLong(r.done()).putLong(r.statusAddress());
-          r.data().save(out);
+    out.section("block");
+    inFlight.save(
+        out,
+        (to, r) -> {
+          to.putInt(r.head()).putInt(r.op().ordinal());
+          to.putLong(r.sector()).putLong(r.length()).putLong(r.done()).putLong(r.statusAddress());
+          r.data().save(to);
         });
   }
 
   @Override
   public void restore(StateReader in) {
     in.section("block");
-    nextId = in.getLong();
-    inFlight.clear();
-    int n = in.getInt(0, QUEUE_SIZE);
-    long last = 0;
-    for (int i = 0; i < n; i++) {
-      long requestId = in.getLong();
-      Request r = restoreRequest(in);
-      if (requestId <= last || requestId >= nextId || !isPlausible(r)) {
-        throw new StateFormatException("saved state has an impossible disk request " + requestId);
-      }
-      inFlight.put(requestId, r);
-      last = requestId;
-    }
+    inFlight.restore(in, QUEUE_SIZE, this::restoreRequest, this::isPlausible, "disk");
   }
 
   private Request restoreRequest(StateReader in) {

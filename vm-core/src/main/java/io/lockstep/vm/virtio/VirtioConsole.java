@@ -51,16 +51,6 @@ public final class VirtioConsole extends VirtioDevice {
   }
 
   @Override
-  long features() {
-    return 0;
-  }
-
-  @Override
-  byte[] config() {
-    return new byte[0];
-  }
-
-  @Override
   void notified(int queue) {
     if (queue == RECEIVE) {
       deliver();

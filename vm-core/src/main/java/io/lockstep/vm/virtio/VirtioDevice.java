@@ -33,10 +33,14 @@ public abstract class VirtioDevice implements Stateful {
   abstract int type();
 
   /** Offered features of this device type, without those of {@link Features#COMMON}. */
-  abstract long features();
+  long features() {
+    return 0;
+  }
 
   /** The configuration space; reading beyond its end gives zeroes. It never changes. */
-  abstract byte[] config();
+  byte[] config() {
+    return new byte[0];
+  }
 
   /** The driver has put something into a queue. Only called while the device runs. */
   abstract void notified(int queue);

@@ -3,12 +3,8 @@ package io.lockstep.vm.virtio;
 import io.lockstep.vm.port.Input;
 import io.lockstep.vm.port.Output;
 import io.lockstep.vm.port.OutputSink;
-import io.lockstep.vm.snapshot.StateFormatException;
 import io.lockstep.vm.snapshot.StateReader;
 import io.lockstep.vm.snapshot.StateWriter;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
 
 /** A virtio entropy source (virtio 1.2 §5.4). Random bytes come from outside, as inputs. */
 public final class VirtioEntropy extends VirtioDevice {
@@ -19,8 +15,7 @@ public final class VirtioEntropy extends VirtioDevice {
 
   private final int id;
   private final OutputSink sink;
-  private final LinkedHashMap<Long, Request> inFlight = new LinkedHashMap<>();
-  private long nextId = 1;
+  private final InFlight<Request> inFlight = new InFlight<>();
 
   private record Request(int head, BufferList data) {}
 
@@ -42,16 +37,6 @@ public final class VirtioEntropy extends VirtioDevice {
   }
 
   @Override
-  long features() {
-    return 0;
-  }
-
-  @Override
-  byte[] config() {
-    return new byte[0];
-  }
-
-  @Override
   void notified(int queue) {
     takeRequests();
     signal(0);
@@ -59,7 +44,7 @@ public final class VirtioEntropy extends VirtioDevice {
 
   private void takeRequests() {
     Virtqueue ring = queue(0);
-    for (int i = 0; i < ring.size() && inFlight.size() < ring.size(); i++) {
+    for (int i = 0; i < ring.size() && inFlight.count() < ring.size(); i++) {
       DescriptorChain chain = poll(0);
       if (chain == null) {
         break;
@@ -70,11 +55,14 @@ public final class VirtioEntropy extends VirtioDevice {
         continue;
       }
       BufferList data = wanted.slice(0, Math.min(wanted.length(), LENGTH_MAX));
-      inFlight.put(nextId, new Request(chain.head(), data));
-      sink.emit(new Output.EntropyRequest(id, nextId, (int) data.length()));
-      nextId++;
+      Request request = new Request(chain.head(), data);
+      sink.emit(output(inFlight.add(request), request));
     }
     ring.wantNotification();
+  }
+
+  private Output.EntropyRequest output(long requestId, Request r) {
+    return new Output.EntropyRequest(id, requestId, (int) r.data().length());
   }
 
   @Override
@@ -93,11 +81,7 @@ public final class VirtioEntropy extends VirtioDevice {
 
   @Override
   public void reissue(OutputSink to) {
-    List<Output> outputs = new ArrayList<>();
-    inFlight.forEach(
-        (requestId, r) ->
-            outputs.add(new Output.EntropyRequest(id, requestId, (int) r.data().length())));
-    outputs.forEach(to::emit);
+    inFlight.reissue(to, this::output);
   }
 
   @Override
@@ -107,31 +91,18 @@ public final class VirtioEntropy extends VirtioDevice {
 
   @Override
   public void save(StateWriter out) {
-    out.section("entropy").putLong(nextId).putInt(inFlight.size());
-    inFlight.forEach(
-        (requestId, r) -> {
-          out.putLong(requestId).putInt(r.head());
-          r.data().save(out);
-        });
+    out.section("entropy");
+    inFlight.save(out, (to, r) -> r.data().save(to.putInt(r.head())));
   }
 
   @Override
   public void restore(StateReader in) {
     in.section("entropy");
-    nextId = in.getLong();
-    inFlight.clear();
-    int n = in.getInt(0, QUEUE_SIZE);
-    long last = 0;
-    for (int i = 0; i < n; i++) {
-      long requestId = in.getLong();
-      int head = in.getInt();
-      BufferList data = BufferList.restore(in, ram());
-      if (requestId <= last || requestId >= nextId || data.length() > LENGTH_MAX) {
-        throw new StateFormatException(
-            "saved state has an impossible entropy request " + requestId);
-      }
-      inFlight.put(requestId, new Request(head, data));
-      last = requestId;
-    }
+    inFlight.restore(
+        in,
+        QUEUE_SIZE,
+        from -> new Request(from.getInt(), BufferList.restore(from, ram())),
+        r -> r.data().length() <= LENGTH_MAX,
+        "entropy");
   }
 }

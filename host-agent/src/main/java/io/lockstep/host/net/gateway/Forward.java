@@ -1,6 +1,8 @@
 package io.lockstep.host.net.gateway;
 
 import io.lockstep.host.net.wire.Ipv4;
+import java.io.IOException;
+import java.net.BindException;
 
 /**
  * A port of the host that leads into a guest.
@@ -53,6 +55,13 @@ public record Forward(
   /** The same with the port that was found free. */
   Forward withHostPort(int port) {
     return new Forward(udp, hostAddress, port, guestAddress, guestPort);
+  }
+
+  /** Why it could not be opened, as a sentence for the user. */
+  IOException cannotListen(IOException cause) {
+    String advice = cause instanceof BindException ? "; choose another host port" : "";
+    return new IOException(
+        "the forward " + this + " cannot listen: " + cause.getMessage() + advice, cause);
   }
 
   @Override

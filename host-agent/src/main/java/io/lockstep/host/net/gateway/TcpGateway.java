@@ -8,7 +8,6 @@ import io.lockstep.host.net.tcp.TcpConfig;
 import io.lockstep.host.net.tcp.TcpConnection;
 import io.lockstep.host.net.tcp.TcpSegment;
 import java.io.IOException;
-import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.channels.SelectionKey;
@@ -165,18 +164,9 @@ final class TcpGateway implements AutoCloseable {
       loop.register(server, SelectionKey.OP_ACCEPT, new Acceptor(server, forward, guest));
       servers.add(server);
       return forward.withHostPort(server.socket().getLocalPort());
-    } catch (BindException e) {
-      server.close();
-      throw new IOException(
-          "the forward "
-              + forward
-              + " cannot listen: "
-              + e.getMessage()
-              + "; choose another host port",
-          e);
     } catch (IOException e) {
       server.close();
-      throw new IOException("the forward " + forward + " cannot listen: " + e.getMessage(), e);
+      throw forward.cannotListen(e);
     }
   }
 

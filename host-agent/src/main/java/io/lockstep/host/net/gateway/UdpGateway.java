@@ -5,7 +5,6 @@ import io.lockstep.host.net.loop.Timer;
 import io.lockstep.host.net.wire.Bytes;
 import io.lockstep.host.net.wire.Ipv4;
 import java.io.IOException;
-import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -250,18 +249,9 @@ final class UdpGateway implements AutoCloseable {
       loop.register(channel, SelectionKey.OP_READ, port);
       forwards.add(port);
       return forward.withHostPort(channel.socket().getLocalPort());
-    } catch (BindException e) {
-      channel.close();
-      throw new IOException(
-          "the forward "
-              + forward
-              + " cannot listen: "
-              + e.getMessage()
-              + "; choose another host port",
-          e);
     } catch (IOException e) {
       channel.close();
-      throw new IOException("the forward " + forward + " cannot listen: " + e.getMessage(), e);
+      throw forward.cannotListen(e);
     }
   }
 

@@ -1,5 +1,6 @@
 package io.lockstep.host.net.loop;
 
+import io.lockstep.replay.Threads;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.ClosedSelectorException;
@@ -115,17 +116,7 @@ public final class EventLoop implements Executor, AutoCloseable {
     closing = true;
     selector.wakeup();
     if (!inLoop()) {
-      boolean interrupted = false;
-      while (thread.isAlive()) {
-        try {
-          thread.join();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        }
-      }
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
+      Threads.awaitEnd(thread);
     }
   }
 
