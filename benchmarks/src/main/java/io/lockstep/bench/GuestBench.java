@@ -63,7 +63,8 @@ public final class GuestBench {
   private static Contender contender(
       BenchArguments arguments, String name, Path image, Path initrd, String workloads) {
     String kernel = image.resolve("kernel").toString();
-    String line = COMMAND_LINE + " lockstep.run=\"sh /bench/run.sh " + workloads.replace(',', ' ') + "\"";
+    String line =
+        COMMAND_LINE + " lockstep.run=\"sh /bench/run.sh " + workloads.replace(',', ' ') + "\"";
     List<String> command = new ArrayList<>();
     if (!name.startsWith("qemu")) {
       command.addAll(List.of("--kernel", kernel, "--initrd", initrd.toString(), "--append", line));
