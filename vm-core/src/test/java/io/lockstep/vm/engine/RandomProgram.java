@@ -23,6 +23,7 @@ final class RandomProgram {
   private static final int BODY_POINTER = 9;
   private static final int WILD = 28;
   private static final int FIRST_INSTRUCTION = 18;
+  private static final int ROTATION_BYTES = 12;
 
   private final Random random;
   private final boolean paged;
@@ -176,8 +177,12 @@ final class RandomProgram {
 
   private void instruction() {
     int kind = random.nextInt(100);
-    if (kind < 40) {
+    if (kind < 36) {
       emit(arithmetic());
+    } else if (kind < 38) {
+      emit(bits());
+    } else if (kind < 40 && code.remaining() >= ROTATION_BYTES) {
+      rotation();
     } else if (kind < 62) {
       emit(memory());
     } else if (kind < 74) {
@@ -234,6 +239,45 @@ final class RandomProgram {
         yield r(0x33, target(), operations[k], any(), any(), functions[k]);
       }
     };
+  }
+
+  /** Zbb and Zbs. */
+  private int bits() {
+    int[] unary = {0x600, 0x601, 0x602, 0x604, 0x605, 0x287, 0x6b8};
+    int k = random.nextInt(7);
+    return switch (random.nextInt(5)) {
+      case 0 -> i(0x13, target(), k < 5 ? 1 : 5, any(), unary[k]);
+      case 1 -> i(0x1b, target(), 1, any(), unary[random.nextInt(3)]);
+      case 2 -> {
+        int[] shifts = {0x600, 0x480, 0x680, 0x280, 0x480};
+        int[] operations = {5, 1, 1, 1, 5};
+        int which = random.nextInt(5);
+        yield i(0x13, target(), operations[which], any(), shifts[which] | random.nextInt(64));
+      }
+      case 3 -> i(0x1b, target(), 5, any(), 0x600 | random.nextInt(32)); // roriw
+      default -> {
+        int[] functions = {0x30, 0x30, 0x24, 0x24, 0x34, 0x14};
+        int[] operations = {1, 5, 1, 5, 1, 1};
+        int which = random.nextInt(6);
+        int opcode = which < 2 && random.nextBoolean() ? 0x3b : 0x33;
+        yield r(opcode, target(), operations[which], any(), any(), functions[which]);
+      }
+    };
+  }
+
+  /** Two shifts and what makes a rotation of them; or not quite. */
+  private void rotation() {
+    int first = target();
+    int second = target();
+    int from = random.nextInt(3) == 0 ? first : any();
+    int amount = 1 + random.nextInt(31);
+    int other = random.nextInt(4) == 0 ? random.nextInt(32) : 32 - amount;
+    boolean leftFirst = random.nextBoolean();
+    emit(i(0x1b, first, leftFirst ? 1 : 5, from, amount));
+    emit(i(0x1b, second, leftFirst ? 5 : 1, random.nextInt(4) == 0 ? first : from, other));
+    int operation = new int[] {0, 4, 6}[random.nextInt(3)];
+    int opcode = operation == 0 && random.nextBoolean() ? 0x3b : 0x33;
+    emit(r(opcode, target(), operation, first, second, 0));
   }
 
   private int memory() {

@@ -41,12 +41,15 @@ public final class RegionCompiler {
   private static final ClassDesc HART = ClassDesc.of(Hart.class.getName());
   private static final ClassDesc LEAVE = ClassDesc.of(RegionLeave.class.getName());
   private static final ClassDesc LONG = ClassDesc.of("java.lang.Long");
+  private static final ClassDesc INTEGER = ClassDesc.of("java.lang.Integer");
   private static final ClassDesc MATH = ClassDesc.of("java.lang.Math");
   private static final MethodTypeDesc BINARY = MethodTypeDesc.of(CD_long, CD_long, CD_long);
+  private static final MethodTypeDesc UNARY = MethodTypeDesc.of(CD_long, CD_long);
   private static final MethodTypeDesc COMPARE = MethodTypeDesc.of(CD_int, CD_long, CD_long);
   private static final MethodTypeDesc LOAD = MethodTypeDesc.of(CD_long, CD_long, CD_long, CD_long);
   private static final MethodTypeDesc STORE =
       MethodTypeDesc.of(CD_void, CD_long, CD_long, CD_long, CD_long);
+  private static final MethodTypeDesc ROTATE_WORD = MethodTypeDesc.of(CD_int, CD_int, CD_int);
   private static final MethodTypeDesc ATOMIC =
       MethodTypeDesc.of(CD_long, CD_long, CD_long, CD_long, CD_long);
 
@@ -59,6 +62,10 @@ public final class RegionCompiler {
   private final Region region;
   private final int[] slots = new int[Op.REGISTERS];
   private final boolean[] written = new boolean[Op.REGISTERS];
+
+  /** Words that are to be rotated are kept in the local variables behind this one. */
+  private int firstKept;
+
   private CodeBuilder b;
   private Label[] labels;
   private Label exit;
@@ -134,13 +141,15 @@ public final class RegionCompiler {
       }
     }
     written[0] = false;
+    firstKept = slot - 1;
   }
 
   private static int rs3(long op) {
     return (int) (op >>> 40) & 0xff;
   }
 
-  private static boolean writes(int code) {
+  /** Whether an operation writes the register that is named in it. */
+  static boolean writes(int code) {
     boolean store = code >= Op.SB && code <= Op.SD || code == Op.FSW || code == Op.FSD;
     boolean branch = code >= Op.BEQ && code <= Op.J || code == Op.JR || code == Op.FALL;
     return !store && !branch && code != Op.NOP && code != Op.CBO_ZERO;
@@ -219,8 +228,19 @@ public final class RegionCompiler {
       b.lload(LEFT).loadConstant((long) block.worst).lcmp().iflt(exitTo(block.start()));
     }
     b.lload(LEFT).loadConstant((long) block.count).lsub().lstore(LEFT);
+    WordRotations rotations = WordRotations.in(block);
     for (int i = 0; i < block.count; i++) {
-      emitOp(block, i);
+      if (rotations.keeps(i) != 0) {
+        push(Op.rs1(block.ops[i]));
+        b.l2i().istore(firstKept + rotations.keeps(i));
+      }
+      if (rotations.amount(i) != 0) {
+        b.iload(firstKept + rotations.kept(i)).loadConstant(rotations.amount(i));
+        b.invokestatic(INTEGER, "rotateLeft", ROTATE_WORD).i2l();
+        pop(Op.rd(block.ops[i]));
+      } else {
+        emitOp(block, i);
+      }
     }
     int last = Op.code(block.ops[block.count - 1]);
     if (last == Op.J || last == Op.JAL || last == Op.JR || last == Op.JALR) {
@@ -407,6 +427,9 @@ public final class RegionCompiler {
       emitAddress(op, code);
       return;
     }
+    if (BitCalls.emit(b, op, this::push)) {
+      return;
+    }
     binary(op);
     switch (code) {
       case Op.ADD -> b.ladd();
@@ -440,6 +463,7 @@ public final class RegionCompiler {
       case Op.MINU -> b.invokestatic(ALU, "minu", BINARY);
       case Op.CZERO_EQZ -> b.invokestatic(ALU, "czeroEqz", BINARY);
       case Op.CZERO_NEZ -> b.invokestatic(ALU, "czeroNez", BINARY);
+      case Op.ORC_B -> b.pop2().invokestatic(ALU, "orcB", UNARY);
       default -> {
         b.pop2().pop2().loadConstant(op);
         binary(op);
