@@ -101,11 +101,8 @@ public final class FailoverBench {
     try (PairRig rig =
         new PairRig(
             lockstep,
-            guest,
-            redis ? 512 : 8,
-            redis,
-            redis ? REDIS_PORT : SmallGuest.PORT,
-            suspectMs)) {
+            new PairRig.Guest(guest, redis ? 512 : 8, redis, redis ? REDIS_PORT : SmallGuest.PORT),
+            Optional.of(suspectMs))) {
       rig.awaitConsole(redis ? "lockstep: ready" : "ready");
       try (KeptConnection client =
           new KeptConnection(

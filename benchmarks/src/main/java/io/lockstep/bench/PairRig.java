@@ -5,6 +5,7 @@ import io.lockstep.ft.storage.StorageDirectory;
 import io.lockstep.ft.storage.StorageException;
 import io.lockstep.host.control.ControlClient;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -21,7 +22,8 @@ import java.util.stream.Stream;
 import tools.jackson.jr.ob.JSON;
 
 /**
- * A switch, a primary and its secondary as {@code lockstep} processes of their own, to be killed.
+ * A switch, a primary and its secondary as {@code lockstep} processes of their own, to be killed;
+ * or, to compare with, an unprotected machine behind a switch.
  */
 final class PairRig implements AutoCloseable {
   private static final long PATIENCE_SECONDS = 180;
@@ -30,7 +32,7 @@ final class PairRig implements AutoCloseable {
   private final Path lockstep;
   private final Path directory;
   private final List<Child> children = new ArrayList<>();
-  private final List<String> devices;
+  private final List<String> devices = new ArrayList<>();
   private final Path disk;
   private InetSocketAddress service;
   private Child primary;
@@ -51,41 +53,43 @@ final class PairRig implements AutoCloseable {
   }
 
   /**
-   * Starts a switch and an unprotected primary.
+   * What runs in it.
    *
-   * @param guest options of {@code lockstep run} that say which guest
+   * @param options of {@code lockstep run} that say which guest
    * @param diskMib size of its disk
    * @param ext4 whether there is a file system on it
-   * @param guestPort its service
+   * @param port its service
    */
-  PairRig(
-      Path lockstep, List<String> guest, int diskMib, boolean ext4, int guestPort, String suspectMs)
+  record Guest(List<String> options, int diskMib, boolean ext4, int port) {}
+
+  /**
+   * Starts a switch and a machine without a secondary.
+   *
+   * @param suspectMs the pair's; empty for a machine that cannot have a secondary
+   */
+  PairRig(Path lockstep, Guest guest, Optional<String> suspectMs)
       throws IOException, InterruptedException {
     this.lockstep = lockstep;
     directory = Files.createTempDirectory("lockstep-failover-");
     disk = directory.resolve("disk.raw");
-    makeDisk(diskMib, ext4);
+    makeDisk(guest.diskMib(), guest.ext4());
     String address = "unix:" + directory.resolve("switch");
     Child network =
-        start("switch", "--listen", address, "--forward", "tcp:0:10.0.2.15:" + guestPort);
+        start("switch", "--listen", address, "--forward", "tcp:0:10.0.2.15:" + guest.port());
     Map<String, Object> ready = readyLine(network);
     String forward = ((List<?>) ready.get("forwards")).getFirst().toString();
     service =
         new InetSocketAddress(
             InetAddress.getLoopbackAddress(), Integer.parseInt(forward.split(":")[2]));
-    devices =
-        List.of(
-            "--disk",
-            disk.toString(),
-            "--net",
-            "switch=" + address,
-            "--storage",
-            directory.resolve("storage").toString(),
-            "--suspect-ms",
-            suspectMs);
-    List<String> run = new ArrayList<>(List.of("run", "--protect-listen", "127.0.0.1:0"));
+    devices.addAll(List.of("--disk", disk.toString(), "--net", "switch=" + address));
+    List<String> run = new ArrayList<>(List.of("run"));
+    if (suspectMs.isPresent()) {
+      devices.addAll(List.of("--storage", directory.resolve("storage").toString()));
+      devices.addAll(List.of("--suspect-ms", suspectMs.get()));
+      run.addAll(List.of("--protect-listen", "127.0.0.1:0"));
+    }
     run.addAll(devices);
-    run.addAll(guest);
+    run.addAll(guest.options());
     primary = start(run.toArray(String[]::new));
     await("the primary's start", () -> !status(primary).isEmpty());
   }
@@ -114,10 +118,7 @@ final class PairRig implements AutoCloseable {
     Path out = directory.resolve(name + ".out");
     Path err = directory.resolve(name + ".err");
     ProcessBuilder builder =
-        new ProcessBuilder(command)
-            .redirectInput(Path.of("/dev/null").toFile())
-            .redirectOutput(out.toFile())
-            .redirectError(err.toFile());
+        new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
     builder.environment().put("LOCKSTEP_RUNTIME_DIR", directory.resolve("run").toString());
     Child child = new Child(builder.start(), out, err);
     children.add(child);
@@ -165,7 +166,21 @@ final class PairRig implements AutoCloseable {
   /** Waits until the first primary's guest has printed this. */
   void awaitConsole(String text) throws IOException, InterruptedException {
     Child first = primary;
-    await("'" + text + "' on the guest's console", () -> first.says().contains(text));
+    await(
+        "'" + text + "' on the guest's console",
+        () -> {
+          if (!first.process().isAlive()) {
+            throw new IOException("The machine has ended: " + first.lastWords());
+          }
+          return first.says().contains(text);
+        });
+  }
+
+  /** Types a line on the guest's console. */
+  void type(String line) throws IOException {
+    OutputStream keys = primary.process().getOutputStream();
+    keys.write((line + "\n").getBytes(StandardCharsets.ISO_8859_1));
+    keys.flush();
   }
 
   /** Where the guest's service is for clients on this host. */

@@ -18,6 +18,10 @@ import java.util.regex.Pattern;
 public final class ProtectedBench {
   private static final String UNPROTECTED = "unprotected";
   private static final String VMWARE = "VMware FT, 2010";
+
+  /** So that a host that is busy for a moment does not end a measurement. */
+  private static final String SUSPECT_MS = "5000";
+
   private static final int SMALL_PORT = 7000;
   private static final int SMALL_DISK_MIB = 16;
   private static final int REDIS_PORT = 6379;
@@ -85,20 +89,26 @@ public final class ProtectedBench {
 
   /** One machine, unprotected or protected, for one round. */
   private interface Work {
-    void on(BenchVm vm, boolean isProtected) throws IOException, InterruptedException;
+    void on(PairRig vm, boolean isProtected) throws IOException, InterruptedException;
   }
 
-  private void onBoth(String what, int port, int diskMib, List<String> guest, Work work)
+  private void onBoth(String title, int port, int diskMib, List<String> guest, Work work)
       throws IOException, InterruptedException {
     for (int round = 0; round < rounds; round++) {
       for (boolean isProtected : new boolean[] {false, true}) {
-        out.progress("%s, %s".formatted(what, isProtected ? "protected" : UNPROTECTED));
-        boolean ext4 = port == REDIS_PORT;
-        try (BenchVm vm = BenchVm.start(arguments, isProtected, port, diskMib, ext4, guest)) {
+        out.progress("%s, %s".formatted(title, isProtected ? "protected" : UNPROTECTED));
+        PairRig.Guest what = new PairRig.Guest(guest, diskMib, port == REDIS_PORT, port);
+        Optional<String> suspect = isProtected ? Optional.of(SUSPECT_MS) : Optional.empty();
+        try (PairRig vm = new PairRig(arguments.lockstep(), what, suspect)) {
           work.on(vm, isProtected);
         }
       }
     }
+  }
+
+  private static void protect(PairRig vm) throws IOException, InterruptedException {
+    vm.beginAttach();
+    vm.awaitProtected();
   }
 
   private void computing() throws IOException, InterruptedException {
@@ -111,7 +121,7 @@ public final class ProtectedBench {
         (vm, isProtected) -> {
           try (LineClient client = LineClient.connect(vm.service(), "PING")) {
             if (isProtected) {
-              vm.protect();
+              protect(vm);
             }
             Thread.sleep((long) (seconds * 1000));
             long begin = System.nanoTime();
@@ -150,7 +160,7 @@ public final class ProtectedBench {
         (vm, isProtected) -> {
           try (LineClient client = LineClient.connect(vm.service(), "PING")) {
             if (isProtected) {
-              vm.protect();
+              protect(vm);
             }
             pings(client, seconds / 2);
             double[] pings = pings(client, seconds);
@@ -209,7 +219,7 @@ public final class ProtectedBench {
           vm.awaitConsole("lockstep: ready in");
           try (LineClient client = LineClient.connect(vm.service(), "PING")) {
             if (isProtected) {
-              vm.protect();
+              protect(vm);
             }
             String set = "SET key " + "x".repeat(100);
             client.rate(set, REDIS_AT_ONCE, seconds / 2, "+OK");
@@ -237,7 +247,7 @@ public final class ProtectedBench {
         (vm, isProtected) -> {
           vm.awaitConsole("lockstep: ready in");
           if (isProtected) {
-            vm.protect();
+            protect(vm);
           }
           timed(
               vm,
@@ -269,7 +279,7 @@ public final class ProtectedBench {
   }
 
   /** Runs a command on the guest's console; returns the seconds that it took, seen from here. */
-  private static double timed(BenchVm vm, String name, String command)
+  private static double timed(PairRig vm, String name, String command)
       throws IOException, InterruptedException {
     long begin = System.nanoTime();
     // Quotes keep the echo of what is typed from being mistaken for what is printed.
