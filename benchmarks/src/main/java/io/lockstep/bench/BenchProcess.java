@@ -7,6 +7,7 @@ import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -34,9 +35,21 @@ final class BenchProcess {
     } catch (ClassNotFoundException e) {
       return List.of(notMeasured(entry, "This benchmark is not part of this tree yet."));
     }
+    // What a benchmark that is ended leaves behind goes with this.
+    Path scratch = Files.createTempDirectory("lockstep-bench-");
+    try {
+      return runCommand(entry, command(mainClass, scratch, arguments), limitSeconds);
+    } finally {
+      Tools.delete(scratch);
+    }
+  }
+
+  private static List<Map<String, Object>> runCommand(
+      Suite.Entry entry, List<String> command, int limitSeconds)
+      throws IOException, InterruptedException {
     List<Map<String, Object>> lines = new ArrayList<>();
     String[] lastWords = {"it said nothing."};
-    Process process = new ProcessBuilder(command(mainClass, arguments)).start();
+    Process process = new ProcessBuilder(command).start();
     // Also when the whole suite is interrupted.
     Thread onSignal = new Thread(() -> end(process), "bench-cleanup");
     Runtime.getRuntime().addShutdownHook(onSignal);
@@ -66,10 +79,11 @@ final class BenchProcess {
     return lines;
   }
 
-  private static List<String> command(String mainClass, List<String> arguments) {
+  private static List<String> command(String mainClass, Path scratch, List<String> arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    command.add("-Djava.io.tmpdir=" + scratch);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), mainClass));
     command.addAll(arguments);
     return command;
@@ -77,8 +91,11 @@ final class BenchProcess {
 
   /** Ends a process with all that it started. */
   private static void end(Process process) {
-    process.descendants().forEach(ProcessHandle::destroyForcibly);
+    List<ProcessHandle> all = process.descendants().toList();
+    all.forEach(ProcessHandle::destroyForcibly);
     process.destroyForcibly();
+    // Before its files are removed it must not make new ones.
+    all.forEach(p -> p.onExit().completeOnTimeout(p, 5, TimeUnit.SECONDS).join());
   }
 
   private static void addLine(List<Map<String, Object>> lines, String line) {

@@ -25,7 +25,7 @@ import java.util.Random;
  */
 public final class FailoverBench {
   private static final int REDIS_PORT = 6379;
-  private static final int QUICK_KILLS = 3;
+  private static final int QUICK_KILLS = 2;
   private static final int FULL_KILLS = 20;
   private static final int REST_MS = 300;
   private static final int DISK_BLOCK = 20_000;
@@ -69,7 +69,8 @@ public final class FailoverBench {
     long seed = take(args, "--seed").map(Long::parseLong).orElse(System.nanoTime());
     BenchArguments common = BenchArguments.parse(args.toArray(String[]::new));
     int times = kills.map(Integer::parseInt).orElse(common.quick() ? QUICK_KILLS : FULL_KILLS);
-    for (String one : guest.isEmpty() ? List.of("small", "redis") : List.of(guest)) {
+    List<String> guests = common.quick() ? List.of("small") : List.of("small", "redis");
+    for (String one : guest.isEmpty() ? guests : List.of(guest)) {
       boolean redis = one.equals("redis");
       if (redis && common.image("redis").isEmpty()) {
         new BenchOutput("failover")

@@ -36,7 +36,7 @@ public final class GuestBench {
       return;
     }
     String workloads =
-        System.getProperty("bench.workloads", arguments.quick() ? "sha256 gzip forks" : "");
+        System.getProperty("bench.workloads", arguments.quick() ? "sha256 forks" : "");
     String contenders =
         System.getProperty(
             "bench.contenders", arguments.quick() ? "qemu regions" : "qemu regions qemu-icount");

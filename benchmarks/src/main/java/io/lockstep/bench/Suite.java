@@ -52,7 +52,7 @@ public final class Suite {
               "The same for programs on a stock Debian, against QEMU as it is, and against QEMU"
                   + " counting instructions.",
               "GuestBench",
-              45,
+              75,
               3600,
               "qemu-system-misc, gcc-riscv64-linux-gnu; image dev"),
           new Entry(
@@ -60,7 +60,7 @@ public final class Suite {
               "Boot of Debian",
               "A stock Debian is up about as soon as in QEMU.",
               "BootBench",
-              30,
+              40,
               900,
               "qemu-system-misc; image mini"),
           new Entry(
@@ -69,7 +69,7 @@ public final class Suite {
               "Recording costs a few percent, an idle guest's log is almost empty, and a replay"
                   + " takes no longer than the run.",
               "RecordingBench",
-              45,
+              75,
               1800,
               "image mini"),
           new Entry(
@@ -88,7 +88,7 @@ public final class Suite {
               "After kill -9 of the primary a client waits for a moment on the same connection; the"
                   + " guest hardly stops while a secondary is attached.",
               "FailoverBench",
-              45,
+              60,
               1800,
               "image redis"),
           new Entry(
@@ -96,7 +96,7 @@ public final class Suite {
               "The virtual network",
               "The switch and the gateway carry what a guest can send.",
               "NetworkBench",
-              30,
+              50,
               900,
               "qemu-system-misc, gcc-riscv64-linux-gnu; image mini"));
 
