@@ -96,7 +96,8 @@ public final class IntegerOps {
     };
   }
 
-  private static long orCombine(long a) {
+  /** ORC.B: each byte that is not zero becomes 255. */
+  public static long orCombine(long a) {
     long lowBits = (a & 0x7f7f_7f7f_7f7f_7f7fL) + 0x7f7f_7f7f_7f7f_7f7fL;
     long nonZero = (lowBits | a) >>> 7 & 0x0101_0101_0101_0101L;
     return nonZero * 0xff;

@@ -60,12 +60,6 @@ public final class RegionAlu {
     return Long.compareUnsigned(a, b) < 0 ? a : b;
   }
 
-  /** Each byte that is not zero becomes 255. */
-  public static long orcB(long a) {
-    long lowBits = (a & 0x7f7f_7f7f_7f7f_7f7fL) + 0x7f7f_7f7f_7f7f_7f7fL;
-    return ((lowBits | a) >>> 7 & 0x0101_0101_0101_0101L) * 0xff;
-  }
-
   public static long czeroEqz(long a, long b) {
     return b == 0 ? 0 : a;
   }

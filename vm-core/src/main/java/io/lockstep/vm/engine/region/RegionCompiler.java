@@ -463,7 +463,7 @@ public final class RegionCompiler {
       case Op.MINU -> b.invokestatic(ALU, "minu", BINARY);
       case Op.CZERO_EQZ -> b.invokestatic(ALU, "czeroEqz", BINARY);
       case Op.CZERO_NEZ -> b.invokestatic(ALU, "czeroNez", BINARY);
-      case Op.ORC_B -> b.pop2().invokestatic(ALU, "orcB", UNARY);
+      case Op.ORC_B -> b.pop2().invokestatic(INTEGER_OPS, "orCombine", UNARY);
       default -> {
         b.pop2().pop2().loadConstant(op);
         binary(op);
