@@ -24,6 +24,11 @@ final class CodePage {
   /** The contents have changed: nothing is found here any more, by whatever way one comes. */
   void die() {
     dead = true;
+    for (Block block : blocks) {
+      for (Unit unit = block == null ? null : block.unit; unit != null; unit = unit.other) {
+        unit.withdraw();
+      }
+    }
     Arrays.fill(blocks, null);
   }
 

@@ -8,6 +8,7 @@ import io.lockstep.vm.engine.region.RegionLoader;
 import io.lockstep.vm.hart.Hart;
 import io.lockstep.vm.mmu.Mmu;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 
 /**
  * The top tier: which code is compiled to regions, and running them. Everything here is cache and
@@ -22,6 +23,7 @@ import java.util.ArrayDeque;
  */
 final class Regions {
   private static final int NEVER = Integer.MIN_VALUE;
+  private static final int RECENT = 1 << 15;
 
   private final Hart hart;
   private final Mmu mmu;
@@ -29,6 +31,14 @@ final class Regions {
   private final MemoryOps memory;
   private final EngineOptions options;
   private final RegionLoader[] loaders = new RegionLoader[4];
+
+  /**
+   * Units by the address at which they were entered, a few bits of it: the short way from one
+   * region to the next, whose every load is a cache miss in a large program. What it holds is
+   * checked against the page that the address leads to now.
+   */
+  private final Unit[] recent = new Unit[RECENT];
+
   private final ArrayDeque<Unit> units = new ArrayDeque<>();
 
   private long target;
@@ -103,17 +113,33 @@ final class Regions {
       }
       at = hart.pc;
       int slot = Mmu.fetchSlot(at, fetchContext);
-      CodePage page = bySlot[slot];
-      Block next;
-      if (page == null
-          || fetchTags[slot] != (at & -4096L | 1)
-          || (next = page.blocks[(int) (at & 4095) >> 1]) == null
-          || (unit = next.unit) == null
-          || unit.context != dataContext) {
+      int offset = (int) at & 4095;
+      int index = indexOf(at);
+      unit = recent[index];
+      if (fetchTags[slot] != (at & -4096L | 1)
+          || (unit == null
+                  || unit.page != bySlot[slot]
+                  || unit.start != offset
+                  || unit.context != dataContext)
+              && (unit = find(bySlot[slot], offset, index)) == null) {
         stepsInRegions += before - left;
         return left;
       }
     }
+  }
+
+  private static int indexOf(long pc) {
+    return (int) (pc >>> 1 ^ pc >>> 13) & RECENT - 1;
+  }
+
+  /** The unit at an offset of a page, which may be null; also entered in {@link #recent}. */
+  private Unit find(CodePage page, int offset, int index) {
+    Block block = page == null ? null : page.blocks[offset >> 1];
+    Unit unit = block == null ? null : unitOf(block);
+    if (unit != null) {
+      recent[index] = unit;
+    }
+    return unit;
   }
 
   /**
@@ -168,8 +194,8 @@ final class Regions {
     block.unit = unit;
     compiled++;
     compiledInstructions += instructions;
+    evictDownTo(Math.max(0, options.unitsMax() - 1));
     units.add(unit);
-    evictDownTo(options.unitsMax());
     return unit;
   }
 
@@ -197,6 +223,7 @@ final class Regions {
   }
 
   private static void unlink(Unit unit) {
+    unit.discard();
     Block block = unit.entry;
     block.heat = 0;
     if (block.unit == unit) {
@@ -213,8 +240,7 @@ final class Regions {
   /** Drops all units. */
   void dropAll() {
     evictDownTo(0);
-    units.forEach(Regions::unlink);
-    units.clear();
+    Arrays.fill(recent, null);
   }
 
   EngineStats stats() {

@@ -10,12 +10,13 @@ import java.util.Random;
  * A random program for a bare machine, that never ends: blocks of arithmetic, memory, atomic,
  * floating-point and system instructions, joined by random branches, calls and returns; it faults,
  * it rewrites itself, it switches floating point off and on. In one half of the programs the body
- * runs in U-mode behind page tables in which pages are missing or read-only. A trap handler in
- * M-mode goes on behind the instruction that trapped.
+ * runs in U-mode behind page tables in which pages are missing or read-only, and in which it maps
+ * its second page to its third one's memory and back. A trap handler in M-mode goes on behind the
+ * instruction that trapped.
  */
 final class RandomProgram {
   static final long BODY = GuestRam.BASE + 0x2000;
-  static final int BODY_BYTES = 0x1800;
+  static final int BODY_BYTES = 0x2c00;
   static final long DATA = GuestRam.BASE + 0x10000;
   private static final long TABLES = GuestRam.BASE + 0x20000;
 
@@ -23,6 +24,13 @@ final class RandomProgram {
   private static final int BODY_POINTER = 9;
   private static final int WILD = 28;
   private static final int FIRST_INSTRUCTION = 18;
+
+  /** Where the second page of the body is mapped, and two values for there. */
+  private static final int ENTRY_POINTER = 22;
+
+  private static final int FIRST_ENTRY = 23;
+  private static final int LAST_KEPT = 24;
+  private static final int FAR_CALL_BYTES = 8;
   private static final int ROTATION_BYTES = 12;
 
   private final Random random;
@@ -36,6 +44,27 @@ final class RandomProgram {
     setUp();
     handler();
     body();
+  }
+
+  /**
+   * Not random: the pages of the body as given, run in U-mode. x22 points to the second page's
+   * entry in the page table, x23 and x24 are what leads there to the second and the third page;
+   * ECALL makes a change known.
+   */
+  RandomProgram(int[]... pages) {
+    random = new Random(0);
+    paged = true;
+    setUp();
+    handler();
+    for (int[] page : pages) {
+      int end = code.position() + GuestRam.PAGE;
+      for (int word : page) {
+        emit(word);
+      }
+      while (code.position() < end && code.hasRemaining()) {
+        emit(0x13);
+      }
+    }
   }
 
   /** What goes to the start of RAM. */
@@ -134,6 +163,9 @@ final class RandomProgram {
     for (int f = 0; f < 32; f++) {
       emit(r(0x53, f, 0, 10 + f % 20, random.nextInt(4), 0x69)); // fcvt.d.{w,wu,l,lu}
     }
+    li(ENTRY_POINTER, TABLES + 0x2000 + (BODY + 0x1000 - GuestRam.BASE) / 4096 * 8);
+    li(FIRST_ENTRY, BODY + 0x1000 >> 12 << 10 | 0x1f);
+    li(LAST_KEPT, BODY + 0x2000 >> 12 << 10 | 0x1f);
     li(DATA_POINTER, DATA + 0x800);
     li(BODY_POINTER, BODY);
     li(5, BODY);
@@ -189,6 +221,8 @@ final class RandomProgram {
       emit(floating());
     } else if (kind < 78) {
       emit(atomic());
+    } else if (kind < 80 && code.remaining() >= FAR_CALL_BYTES) {
+      farJump();
     } else if (kind < 96) {
       emit(jump());
     } else if (kind < 97) {
@@ -199,6 +233,8 @@ final class RandomProgram {
               BODY_POINTER,
               FIRST_INSTRUCTION + random.nextInt(4),
               random.nextInt(256) * 8));
+    } else if (kind < 98) {
+      emit(store(0x23, 3, ENTRY_POINTER, FIRST_ENTRY + random.nextInt(2), 0));
     } else {
       emit(rare());
     }
@@ -210,7 +246,7 @@ final class RandomProgram {
     return reg == 1
             || reg == DATA_POINTER
             || reg == BODY_POINTER
-            || reg >= FIRST_INSTRUCTION && reg < FIRST_INSTRUCTION + 4
+            || reg >= FIRST_INSTRUCTION && reg <= LAST_KEPT
         ? 10
         : reg;
   }
@@ -338,6 +374,14 @@ final class RandomProgram {
               any(),
               Math.clamp(distance, -4096, 4092));
     };
+  }
+
+  /** A call or a jump relative to the pc, in two instructions, as compilers make them. */
+  private void farJump() {
+    int distance = (random.nextInt(BODY_BYTES) & -4) - (code.position() - 0x2000);
+    int link = random.nextInt(3) == 0 ? 6 : 1;
+    emit(0x17 | link << 7 | distance + 0x800 & 0xfffff000);
+    emit(i(0x67, link == 1 ? 1 : 0, 0, link, distance & 0xfff));
   }
 
   private int rare() {

@@ -75,6 +75,34 @@ class RegionsTest {
   }
 
   @Test
+  void aRegionIsNotEnteredWhereThePageLeadsElsewhereNow() throws BootException {
+    int[] loop = {
+      0x00001097, // auipc ra, 1
+      0x000080e7, // jalr ra: the second page
+      0x00150513, // addi a0, a0, 1
+      0x00f57593, // andi a1, a0, 15
+      0xfe0598e3, // bnez a1, -16
+      0x000b8293, // mv t0, x23
+      0x000c0b93, // mv x23, x24
+      0x00028c13, // mv x24, t0
+      0x017b3023, // sd x23, (x22): the other page from now on
+      0x00000073, // ecall
+      0xfd9ff06f, // j to the start
+    };
+    int[] one = {0x00160613, 0x00008067}; // addi a2, a2, 1; ret
+    int[] other = {0x00260613, 0x00008067}; // addi a2, a2, 2; ret
+    RandomProgram program = new RandomProgram(loop, one, other);
+    Machine interpreted = machine(program, EngineOptions.INTERPRETER);
+    Machine compiled = machine(program, EngineOptions.eager(2, 30));
+    for (int to = 1000; to <= STEPS; to += 1000) {
+      interpreted.run(to);
+      compiled.run(to);
+      assertThat(compiled.digest()).as("step %d", to).isEqualTo(interpreted.digest());
+    }
+    assertThat(compiled.engineStats().stepsInRegions()).isGreaterThan(STEPS / 2);
+  }
+
+  @Test
   void noMethodOfARegionIsTooLargeForHotSpotToCompile() throws BootException {
     int largest = 0;
     for (long seed = 1; seed <= 40; seed++) {
