@@ -5,14 +5,15 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * One {@code lockstep} process from its start to its end, and when its guest printed markers: lines
- * with a word that begins with {@code @@}.
+ * One process that runs a guest, {@code lockstep}'s or a peer's, from its start to its end, and
+ * when its guest printed markers: lines with a word that begins with {@code @@}.
  */
 final class LockstepRun {
   private final Map<String, Double> markers = new LinkedHashMap<>();
@@ -29,6 +30,15 @@ final class LockstepRun {
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of(bench.lockstep().toString()));
     command.addAll(arguments);
+    return of(command);
+  }
+
+  /**
+   * Runs a program with its arguments.
+   *
+   * @throws IOException if it fails, with the last line that it said
+   */
+  static LockstepRun of(List<String> command) throws IOException, InterruptedException {
     File errors = File.createTempFile("lockstep", ".err");
     LockstepRun run = new LockstepRun();
     long begin = System.nanoTime();
@@ -53,8 +63,11 @@ final class LockstepRun {
       if (status != 0) {
         List<String> said = java.nio.file.Files.readAllLines(errors.toPath());
         throw new IOException(
-            "lockstep %s failed: %s"
-                .formatted(arguments.getFirst(), said.isEmpty() ? status : said.getLast()));
+            "%s %s failed: %s"
+                .formatted(
+                    Path.of(command.getFirst()).getFileName(),
+                    command.get(1),
+                    said.isEmpty() ? status : said.getLast()));
       }
     } finally {
       process.destroyForcibly();

@@ -20,6 +20,10 @@ import java.util.stream.Stream;
  */
 public final class RecordingBench {
   private static final int INPUT_MIB = 64;
+
+  /** What `lockstep run` gives a guest if nothing else is said. */
+  private static final int MEMORY_MIB = 512;
+
   private static final double COST_MAX = 1.05;
 
   private final BenchArguments arguments;
@@ -61,10 +65,12 @@ public final class RecordingBench {
 
   private List<String> guest(String script) {
     List<String> out = new ArrayList<>(List.of("--image", image.toString()));
-    out.addAll(
-        List.of(
-            "--append", "quiet lockstep.ip=off lockstep.poweroff lockstep.run=\"" + script + "\""));
+    out.addAll(List.of("--append", commandLine(script)));
     return out;
+  }
+
+  private static String commandLine(String script) {
+    return "quiet lockstep.ip=off lockstep.poweroff lockstep.run=\"" + script + "\"";
   }
 
   private Path newRecording() {
@@ -86,11 +92,13 @@ public final class RecordingBench {
   /** The same work recorded, not recorded, and replayed, in turn. */
   private void costAndReplay() throws IOException, InterruptedException {
     int blocks = arguments.quick() ? 800 : 5000;
-    int rounds = arguments.quick() ? 1 : 5;
-    List<String> guest =
-        guest(
-            "echo @@begin; dd if=/dev/zero bs=64k count=%d 2>/dev/null | sha256sum; echo @@end"
-                .formatted(blocks));
+    int rounds = arguments.quick() ? 1 : 3;
+    String work =
+        "echo @@begin; dd if=/dev/zero bs=64k count=%d 2>/dev/null | sha256sum; echo @@end"
+            .formatted(blocks);
+    List<String> guest = guest(work);
+    boolean withQemu = !arguments.quick() && Tools.has("qemu-system-riscv64");
+    List<Double> qemu = new ArrayList<>();
     List<Double> plainBoot = new ArrayList<>();
     List<Double> plainWork = new ArrayList<>();
     List<Double> recordedBoot = new ArrayList<>();
@@ -111,6 +119,10 @@ public final class RecordingBench {
       replayed.add(replay.seconds());
       bytes = new LogFigures(recording).bytesPerThousandInstructions();
       delete(recording);
+      if (withQemu) {
+        qemu.add(qemuRecord(work));
+        out.progress("round %d: QEMU recorded %.2f s".formatted(round + 1, qemu.getLast()));
+      }
       out.progress(
           "round %d: boot %.2f s, recorded %.2f s; work %.2f s, recorded %.2f s; all recorded %.2f s, replayed %.2f s"
               .formatted(
@@ -125,9 +137,36 @@ public final class RecordingBench {
     compare("recording, CPU-bound work", recordedWork, plainWork, "not recorded", COST_MAX);
     compare("recording, boot of Debian", recordedBoot, plainBoot, "not recorded", COST_MAX);
     compare("replay of boot and CPU-bound work", replayed, recorded, "the recording of it", 1);
+    if (withQemu) {
+      compare("recording, from start to power-off", recorded, qemu, "QEMU with rr=record", 1);
+    } else {
+      out.skipped(
+          "recording against QEMU's",
+          arguments.quick() ? "Left out by --quick." : "Install qemu-system-misc.");
+    }
     out.value("log, CPU-bound work", bytes, "bytes per 1,000 instructions", Better.LOWER)
         .with("target", 0.05)
         .print();
+  }
+
+  /** The same guest recorded by QEMU, which counts instructions for that; seconds to its end. */
+  private double qemuRecord(String work) throws IOException, InterruptedException {
+    Path log = scratch.resolve("qemu-record");
+    Contender qemu =
+        Contender.qemu(
+            "qemu-record",
+            MEMORY_MIB,
+            "-kernel",
+            image.resolve("kernel").toString(),
+            "-initrd",
+            image.resolve("initrd").toString(),
+            "-append",
+            "console=ttyS0 lockstep.services=none " + commandLine(work),
+            "-icount",
+            "shift=auto,rr=record,rrfile=" + log);
+    double seconds = LockstepRun.of(qemu.command()).seconds();
+    Files.delete(log);
+    return seconds;
   }
 
   private void compare(

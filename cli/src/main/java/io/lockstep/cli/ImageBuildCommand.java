@@ -31,8 +31,7 @@ import picocli.CommandLine.Spec;
       "  lockstep image build mini",
       "  lockstep image build redis --include redis-server,redis-tools",
       "  lockstep image build debian --full --size 4G"
-    },
-    mixinStandardHelpOptions = true)
+    })
 final class ImageBuildCommand implements Callable<Integer> {
   /** Debian Policy 5.6.7. It also keeps options from being slipped to apt as package names. */
   private static final Pattern PACKAGE = Pattern.compile("[a-z0-9][a-z0-9.+-]+");

@@ -14,8 +14,7 @@ import picocli.CommandLine.Spec;
     name = "disk",
     description =
         "Make a disk image with an empty ext4 file system; an appliance mounts it on /data.",
-    footer = {"", "Example:", "  lockstep image disk data.img --size 1G"},
-    mixinStandardHelpOptions = true)
+    footer = {"", "Example:", "  lockstep image disk data.img --size 1G"})
 final class ImageDiskCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 

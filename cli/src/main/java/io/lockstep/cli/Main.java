@@ -46,13 +46,20 @@ public final class Main {
     CommandLine lockstep = new CommandLine(main);
     for (Class<?> command : Commands.ALL) {
       CommandLine subcommand = new CommandLine(command);
-      subcommand.getCommandSpec().mixinStandardHelpOptions(true);
+      addHelp(subcommand);
       lockstep.addSubcommand(subcommand);
     }
     return lockstep
         .setExecutionStrategy(Main::execute)
         .setParameterExceptionHandler(Main::reportUsage)
         .setExecutionExceptionHandler((failure, _, _) -> report(failure, lockstep, main.debug));
+  }
+
+  private static void addHelp(CommandLine command) {
+    if (!command.getCommandSpec().mixinStandardHelpOptions()) {
+      command.getCommandSpec().mixinStandardHelpOptions(true);
+    }
+    command.getSubcommands().values().forEach(Main::addHelp);
   }
 
   private static int execute(CommandLine.ParseResult parsed) {

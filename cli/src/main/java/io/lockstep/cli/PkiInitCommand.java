@@ -15,7 +15,6 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "init",
     description = "Make the authority of a new cluster.",
-    mixinStandardHelpOptions = true,
     footer = {
       "",
       "Writes DIR/ca.crt, which every host gets, and DIR/ca.key, which never leaves this",

@@ -20,7 +20,6 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "issue",
     description = "Make the certificate and key of one host.",
-    mixinStandardHelpOptions = true,
     footer = {
       "",
       "Writes DIR/HOST.crt and DIR/HOST.key. Copy these two and DIR/ca.crt to that host, over",

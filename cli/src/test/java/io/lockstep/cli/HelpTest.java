@@ -3,6 +3,8 @@ package io.lockstep.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -67,6 +69,23 @@ class HelpTest {
     }
     assertThat(lines(command)).allMatch(line -> line.length() <= 80, "fit on a terminal");
     assertThat(examples).anyMatch(example -> example.contains(name));
+  }
+
+  @ParameterizedTest
+  @MethodSource("commands")
+  void everyCommandAnswersToHelp(String name) {
+    StringWriter said = new StringWriter();
+    List<String> words = new ArrayList<>(Arrays.asList(name.split(" ")));
+    words.removeFirst();
+    words.add("--help");
+
+    int status =
+        Main.commandLine()
+            .setOut(new PrintWriter(said, true))
+            .execute(words.toArray(String[]::new));
+
+    assertThat(status).isZero();
+    assertThat(said.toString()).startsWith("Usage: " + name).contains("Example");
   }
 
   private static String cutExplanation(String example) {
