@@ -38,7 +38,7 @@ public final class ProtectedBench {
   private ProtectedBench(BenchArguments arguments) {
     this.arguments = arguments;
     this.rounds = Integer.getInteger("bench.rounds", arguments.quick() ? 1 : 3);
-    this.seconds = Integer.getInteger("bench.seconds", arguments.quick() ? 4 : 15);
+    this.seconds = Integer.getInteger("bench.seconds", arguments.quick() ? 4 : 10);
   }
 
   /** Measured on both sides. */
