@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.fail;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -147,8 +146,8 @@ final class RunProcess implements AutoCloseable {
             notifyAll();
           }
         }
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
+      } catch (IOException _) {
+        // The stream was closed because the process was destroyed: nothing more comes.
       } finally {
         synchronized (this) {
           ended = true;
