@@ -34,6 +34,9 @@ final class Block {
    */
   final CodePage crossedInto;
 
+  /** Offset that the final jump leads to, if it is a direct one. */
+  final int target;
+
   /** The block in the same page that follows if the final branch is taken, once known. */
   Block taken;
 
@@ -56,6 +59,7 @@ final class Block {
     this.count = count;
     this.crossedInto = crossedInto;
     int last = Op.code(ops[count - 1]);
+    this.target = (int) Op.imm(ops[count - 1]);
     this.heats =
         last >= Op.BEQ
             && last <= Op.JAL

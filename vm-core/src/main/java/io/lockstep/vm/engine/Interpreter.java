@@ -11,6 +11,7 @@ import io.lockstep.vm.memory.GuestRam;
 import io.lockstep.vm.mmu.Mmu;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Objects;
 
 /**
  * The base tier: runs decoded blocks.
@@ -104,9 +105,10 @@ final class Interpreter {
   // 32-bit operations wrap and are then sign-extended: that is the instruction set's definition.
   @SuppressWarnings({"IntLongMath", "NarrowCalculation"})
   private void runBlock(Block first, long target) {
-    final long[] x = hart.x;
-    final long[] lt = mmu.loadFast;
-    final long[] st = mmu.storeFast;
+    // Said once, so that HotSpot need not look again at each access.
+    final long[] x = Objects.requireNonNull(hart.x);
+    final long[] lt = Objects.requireNonNull(mmu.loadFast);
+    final long[] st = Objects.requireNonNull(mmu.storeFast);
     final long[] fetchTags = mmu.fetchTags();
     final CodePage[] bySlot = code.bySlot();
     int context = hart.dataContext * Mmu.FAST_CONTEXT_STRIDE;
@@ -164,250 +166,256 @@ final class Interpreter {
             return;
           }
           left -= block.count;
-          long[] ops = block.ops;
+          long[] ops = Objects.requireNonNull(block.ops);
           i = 0;
           taken:
           {
             straight:
-            for (; ; i++) {
+            for (; i < ops.length; i++) {
               long op = ops[i];
-              int kind = (int) op & 0xff;
-              int rd = (int) (op >>> 8) & 0xff;
-              int rs1 = (int) (op >>> 16) & 0xff;
-              int rs2 = (int) (op >>> 24) & 0xff;
-              switch (kind) {
-                case Op.NOP -> {}
-                case Op.LI -> x[rd] = op >> 32;
-                case Op.AUIPC -> x[rd] = page + (op >> 32);
-                case Op.MV -> x[rd] = x[rs1];
-                case Op.ADDI -> x[rd] = x[rs1] + (op >> 32);
-                case Op.SLTI -> x[rd] = x[rs1] < (op >> 32) ? 1 : 0;
-                case Op.SLTIU ->
-                    x[rd] = x[rs1] + Long.MIN_VALUE < (op >> 32) + Long.MIN_VALUE ? 1 : 0;
-                case Op.XORI -> x[rd] = x[rs1] ^ (op >> 32);
-                case Op.ORI -> x[rd] = x[rs1] | (op >> 32);
-                case Op.ANDI -> x[rd] = x[rs1] & (op >> 32);
-                case Op.SLLI -> x[rd] = x[rs1] << (int) (op >> 32);
-                case Op.SRLI -> x[rd] = x[rs1] >>> (int) (op >> 32);
-                case Op.SRAI -> x[rd] = x[rs1] >> (int) (op >> 32);
-                case Op.ADDIW -> x[rd] = (int) x[rs1] + (int) (op >> 32);
-                case Op.SLLIW -> x[rd] = (int) x[rs1] << (int) (op >> 32);
-                case Op.SRLIW -> x[rd] = (int) x[rs1] >>> (int) (op >> 32);
-                case Op.SRAIW -> x[rd] = (int) x[rs1] >> (int) (op >> 32);
-                case Op.ADD -> x[rd] = x[rs1] + x[rs2];
-                case Op.SUB -> x[rd] = x[rs1] - x[rs2];
-                case Op.SLL -> x[rd] = x[rs1] << x[rs2];
-                case Op.SLT -> x[rd] = x[rs1] < x[rs2] ? 1 : 0;
-                case Op.SLTU -> x[rd] = x[rs1] + Long.MIN_VALUE < x[rs2] + Long.MIN_VALUE ? 1 : 0;
-                case Op.XOR -> x[rd] = x[rs1] ^ x[rs2];
-                case Op.SRL -> x[rd] = x[rs1] >>> x[rs2];
-                case Op.SRA -> x[rd] = x[rs1] >> x[rs2];
-                case Op.OR -> x[rd] = x[rs1] | x[rs2];
-                case Op.AND -> x[rd] = x[rs1] & x[rs2];
-                case Op.ADDW -> x[rd] = (int) x[rs1] + (int) x[rs2];
-                case Op.SUBW -> x[rd] = (int) x[rs1] - (int) x[rs2];
-                case Op.SLLW -> x[rd] = (int) x[rs1] << (int) x[rs2];
-                case Op.SRLW -> x[rd] = (int) x[rs1] >>> (int) x[rs2];
-                case Op.SRAW -> x[rd] = (int) x[rs1] >> (int) x[rs2];
-                case Op.MUL -> x[rd] = x[rs1] * x[rs2];
-                case Op.MULW -> x[rd] = (int) x[rs1] * (int) x[rs2];
-                case Op.SH1ADD -> x[rd] = (x[rs1] << 1) + x[rs2];
-                case Op.SH2ADD -> x[rd] = (x[rs1] << 2) + x[rs2];
-                case Op.SH3ADD -> x[rd] = (x[rs1] << 3) + x[rs2];
-                case Op.ADD_UW -> x[rd] = (x[rs1] & 0xffff_ffffL) + x[rs2];
-                case Op.ZEXT_H -> x[rd] = x[rs1] & 0xffff;
-                case Op.SEXT_B -> x[rd] = (byte) x[rs1];
-                case Op.SEXT_H -> x[rd] = (short) x[rs1];
-                case Op.LB -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (lt[e] == (a & (PAGE_MASK))) {
-                    x[rd] = HOST.get(ValueLayout.JAVA_BYTE, a + lt[e + 1]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.LH -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (lt[e] == (a & (PAGE_MASK | 1))) {
-                    x[rd] = HOST.get(SHORT, a + lt[e + 1]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.LW -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (lt[e] == (a & (PAGE_MASK | 3))) {
-                    x[rd] = HOST.get(INT, a + lt[e + 1]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.LD -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (lt[e] == (a & (PAGE_MASK | 7))) {
-                    x[rd] = HOST.get(LONG, a + lt[e + 1]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.LBU -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (lt[e] == (a & (PAGE_MASK))) {
-                    x[rd] = HOST.get(ValueLayout.JAVA_BYTE, a + lt[e + 1]) & 0xff;
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.LHU -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (lt[e] == (a & (PAGE_MASK | 1))) {
-                    x[rd] = HOST.get(SHORT, a + lt[e + 1]) & 0xffff;
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.LWU -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (lt[e] == (a & (PAGE_MASK | 3))) {
-                    x[rd] = HOST.get(INT, a + lt[e + 1]) & 0xffff_ffffL;
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.FLD -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (fpReady && lt[e] == (a & (PAGE_MASK | 7))) {
-                    x[rd] = HOST.get(LONG, a + lt[e + 1]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.SB -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (st[e] == (a & (PAGE_MASK))) {
-                    HOST.set(ValueLayout.JAVA_BYTE, a + st[e + 1], (byte) x[rs2]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.SH -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (st[e] == (a & (PAGE_MASK | 1))) {
-                    HOST.set(SHORT, a + st[e + 1], (short) x[rs2]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.SW -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (st[e] == (a & (PAGE_MASK | 3))) {
-                    HOST.set(INT, a + st[e + 1], (int) x[rs2]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.SD -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (st[e] == (a & (PAGE_MASK | 7))) {
-                    HOST.set(LONG, a + st[e + 1], x[rs2]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.FSD -> {
-                  long a = x[rs1] + (op >> 32);
-                  int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
-                  if (fpReady && st[e] == (a & (PAGE_MASK | 7))) {
-                    HOST.set(LONG, a + st[e + 1], x[rs2]);
-                  } else if (memory.slow(op, a, i, block, left)) {
-                    break run;
-                  }
-                }
-                case Op.BEQ -> {
-                  if (x[rs1] == x[rs2]) {
-                    break taken;
-                  }
-                  break straight;
-                }
-                case Op.BNE -> {
-                  if (x[rs1] != x[rs2]) {
-                    break taken;
-                  }
-                  break straight;
-                }
-                case Op.BLT -> {
-                  if (x[rs1] < x[rs2]) {
-                    break taken;
-                  }
-                  break straight;
-                }
-                case Op.BGE -> {
-                  if (x[rs1] >= x[rs2]) {
-                    break taken;
-                  }
-                  break straight;
-                }
-                case Op.BLTU -> {
-                  if (x[rs1] + Long.MIN_VALUE < x[rs2] + Long.MIN_VALUE) {
-                    break taken;
-                  }
-                  break straight;
-                }
-                case Op.BGEU -> {
-                  if (x[rs1] + Long.MIN_VALUE >= x[rs2] + Long.MIN_VALUE) {
-                    break taken;
-                  }
-                  break straight;
-                }
-                case Op.J -> {
-                  break taken;
-                }
-                case Op.JAL -> {
-                  x[rd] = page + block.end();
-                  break taken;
-                }
-                case Op.JR -> {
-                  pc = (x[rs1] + (op >> 32)) & -2;
-                  continue dispatch;
-                }
-                case Op.JALR -> {
-                  pc = (x[rs1] + (op >> 32)) & -2;
-                  x[rd] = page + block.end();
-                  continue dispatch;
-                }
-                case Op.FALL -> {
-                  break straight;
-                }
-                default -> {
-                  if (kind < Op.CSR) {
-                    if (rare(op, i, block, left)) {
-                      break run;
+              int fields = (int) op;
+              int kind = fields & 0xff;
+              int rd = fields >>> 8 & 0xff;
+              int rs1 = fields >>> 16 & 0xff;
+              int rs2 = fields >>> 24;
+              long imm = op >> 32;
+              slow:
+              {
+                switch (kind) {
+                  case Op.NOP -> {}
+                  case Op.LI -> x[rd] = imm;
+                  case Op.AUIPC -> x[rd] = page + imm;
+                  case Op.MV -> x[rd] = x[rs1];
+                  case Op.ADDI -> x[rd] = x[rs1] + imm;
+                  case Op.SLTI -> x[rd] = x[rs1] < imm ? 1 : 0;
+                  case Op.SLTIU -> x[rd] = x[rs1] + Long.MIN_VALUE < imm + Long.MIN_VALUE ? 1 : 0;
+                  case Op.XORI -> x[rd] = x[rs1] ^ imm;
+                  case Op.ORI -> x[rd] = x[rs1] | imm;
+                  case Op.ANDI -> x[rd] = x[rs1] & imm;
+                  case Op.SLLI -> x[rd] = x[rs1] << (int) imm;
+                  case Op.SRLI -> x[rd] = x[rs1] >>> (int) imm;
+                  case Op.SRAI -> x[rd] = x[rs1] >> (int) imm;
+                  case Op.ADDIW -> x[rd] = (int) x[rs1] + (int) imm;
+                  case Op.SLLIW -> x[rd] = (int) x[rs1] << (int) imm;
+                  case Op.SRLIW -> x[rd] = (int) x[rs1] >>> (int) imm;
+                  case Op.SRAIW -> x[rd] = (int) x[rs1] >> (int) imm;
+                  case Op.ADD -> x[rd] = x[rs1] + x[rs2];
+                  case Op.SUB -> x[rd] = x[rs1] - x[rs2];
+                  case Op.SLL -> x[rd] = x[rs1] << x[rs2];
+                  case Op.SLT -> x[rd] = x[rs1] < x[rs2] ? 1 : 0;
+                  case Op.SLTU -> x[rd] = x[rs1] + Long.MIN_VALUE < x[rs2] + Long.MIN_VALUE ? 1 : 0;
+                  case Op.XOR -> x[rd] = x[rs1] ^ x[rs2];
+                  case Op.SRL -> x[rd] = x[rs1] >>> x[rs2];
+                  case Op.SRA -> x[rd] = x[rs1] >> x[rs2];
+                  case Op.OR -> x[rd] = x[rs1] | x[rs2];
+                  case Op.AND -> x[rd] = x[rs1] & x[rs2];
+                  case Op.ADDW -> x[rd] = (int) x[rs1] + (int) x[rs2];
+                  case Op.SUBW -> x[rd] = (int) x[rs1] - (int) x[rs2];
+                  case Op.SLLW -> x[rd] = (int) x[rs1] << (int) x[rs2];
+                  case Op.SRLW -> x[rd] = (int) x[rs1] >>> (int) x[rs2];
+                  case Op.SRAW -> x[rd] = (int) x[rs1] >> (int) x[rs2];
+                  case Op.MUL -> x[rd] = x[rs1] * x[rs2];
+                  case Op.MULW -> x[rd] = (int) x[rs1] * (int) x[rs2];
+                  case Op.SH1ADD -> x[rd] = (x[rs1] << 1) + x[rs2];
+                  case Op.SH2ADD -> x[rd] = (x[rs1] << 2) + x[rs2];
+                  case Op.SH3ADD -> x[rd] = (x[rs1] << 3) + x[rs2];
+                  case Op.ADD_UW -> x[rd] = (x[rs1] & 0xffff_ffffL) + x[rs2];
+                  case Op.ZEXT_H -> x[rd] = x[rs1] & 0xffff;
+                  case Op.SEXT_B -> x[rd] = (byte) x[rs1];
+                  case Op.SEXT_H -> x[rd] = (short) x[rs1];
+                  case Op.LB -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (lt[e] == (a & (PAGE_MASK))) {
+                      x[rd] = HOST.get(ValueLayout.JAVA_BYTE, a + lt[e + 1]);
+                    } else {
+                      break slow;
                     }
-                  } else {
-                    hart.pc = page + block.start();
-                    hart.steps = target - left - 1;
-                    pc = system.execute(op, page + block.offsets[i], page + block.end());
-                    if (system.mustReturn()) {
-                      return;
+                  }
+                  case Op.LH -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (lt[e] == (a & (PAGE_MASK | 1))) {
+                      x[rd] = HOST.get(SHORT, a + lt[e + 1]);
+                    } else {
+                      break slow;
                     }
-                    context = hart.dataContext * Mmu.FAST_CONTEXT_STRIDE;
-                    fpReady = !hart.fpOff && hart.fpIsDirty();
-                    left = target - hart.steps;
+                  }
+                  case Op.LW -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (lt[e] == (a & (PAGE_MASK | 3))) {
+                      x[rd] = HOST.get(INT, a + lt[e + 1]);
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.LD -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (lt[e] == (a & (PAGE_MASK | 7))) {
+                      x[rd] = HOST.get(LONG, a + lt[e + 1]);
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.LBU -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (lt[e] == (a & (PAGE_MASK))) {
+                      x[rd] = HOST.get(ValueLayout.JAVA_BYTE, a + lt[e + 1]) & 0xff;
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.LHU -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (lt[e] == (a & (PAGE_MASK | 1))) {
+                      x[rd] = HOST.get(SHORT, a + lt[e + 1]) & 0xffff;
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.LWU -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (lt[e] == (a & (PAGE_MASK | 3))) {
+                      x[rd] = HOST.get(INT, a + lt[e + 1]) & 0xffff_ffffL;
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.FLD -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (fpReady && lt[e] == (a & (PAGE_MASK | 7))) {
+                      x[rd] = HOST.get(LONG, a + lt[e + 1]);
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.SB -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (st[e] == (a & (PAGE_MASK))) {
+                      HOST.set(ValueLayout.JAVA_BYTE, a + st[e + 1], (byte) x[rs2]);
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.SH -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (st[e] == (a & (PAGE_MASK | 1))) {
+                      HOST.set(SHORT, a + st[e + 1], (short) x[rs2]);
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.SW -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (st[e] == (a & (PAGE_MASK | 3))) {
+                      HOST.set(INT, a + st[e + 1], (int) x[rs2]);
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.SD -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (st[e] == (a & (PAGE_MASK | 7))) {
+                      HOST.set(LONG, a + st[e + 1], x[rs2]);
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.FSD -> {
+                    long a = x[rs1] + imm;
+                    int e = ((int) (a >>> 11) & Mmu.FAST_INDEX_MASK) + context;
+                    if (fpReady && st[e] == (a & (PAGE_MASK | 7))) {
+                      HOST.set(LONG, a + st[e + 1], x[rs2]);
+                    } else {
+                      break slow;
+                    }
+                  }
+                  case Op.BEQ -> {
+                    if (x[rs1] == x[rs2]) {
+                      break taken;
+                    }
+                    break straight;
+                  }
+                  case Op.BNE -> {
+                    if (x[rs1] != x[rs2]) {
+                      break taken;
+                    }
+                    break straight;
+                  }
+                  case Op.BLT -> {
+                    if (x[rs1] < x[rs2]) {
+                      break taken;
+                    }
+                    break straight;
+                  }
+                  case Op.BGE -> {
+                    if (x[rs1] >= x[rs2]) {
+                      break taken;
+                    }
+                    break straight;
+                  }
+                  case Op.BLTU -> {
+                    if (x[rs1] + Long.MIN_VALUE < x[rs2] + Long.MIN_VALUE) {
+                      break taken;
+                    }
+                    break straight;
+                  }
+                  case Op.BGEU -> {
+                    if (x[rs1] + Long.MIN_VALUE >= x[rs2] + Long.MIN_VALUE) {
+                      break taken;
+                    }
+                    break straight;
+                  }
+                  case Op.J -> {
+                    break taken;
+                  }
+                  case Op.JAL -> {
+                    x[rd] = page + block.end();
+                    break taken;
+                  }
+                  case Op.JR -> {
+                    pc = (x[rs1] + imm) & -2;
                     continue dispatch;
                   }
+                  case Op.JALR -> {
+                    pc = (x[rs1] + imm) & -2;
+                    x[rd] = page + block.end();
+                    continue dispatch;
+                  }
+                  case Op.FALL -> {
+                    break straight;
+                  }
+                  default -> {
+                    break slow;
+                  }
                 }
+                continue straight;
+              }
+              // One way for all that is not frequent, behind the switch and not in its cases: what
+              // a call in a case needs would be loaded for each operation, before the switch.
+              if (kind < Op.CSR) {
+                if (rare(i, block, left)) {
+                  break run;
+                }
+              } else {
+                pc = executeSystem(i, block, page, target - left - 1);
+                if (system.mustReturn()) {
+                  return;
+                }
+                context = hart.dataContext * Mmu.FAST_CONTEXT_STRIDE;
+                fpReady = !hart.fpOff && hart.fpIsDirty();
+                left = target - hart.steps;
+                continue dispatch;
               }
             }
             Block follower = block.next;
@@ -429,7 +437,7 @@ final class Interpreter {
           }
           Block follower = block.taken;
           if (follower == null) {
-            int to = (int) (ops[i] >> 32);
+            int to = block.target;
             if (to >= 0 && to < GuestRam.PAGE - 2) {
               follower = block.page.blocks[to >> 1];
               block.taken = follower;
@@ -467,11 +475,19 @@ final class Interpreter {
     }
   }
 
+  /** A system instruction, which ends its block. Returns the next pc. */
+  private long executeSystem(int i, Block block, long page, long steps) {
+    hart.pc = page + block.start();
+    hart.steps = steps;
+    return system.execute(block.ops[i], page + block.offsets[i], page + block.end());
+  }
+
   /**
    * Everything that is not in the main switch and does not end a block. Returns whether the block
    * must be left.
    */
-  private boolean rare(long op, int i, Block block, long left) {
+  private boolean rare(int i, Block block, long left) {
+    long op = block.ops[i];
     int c = Op.code(op);
     if (Op.touchesMemory(c)) {
       return memory.slow(op, hart.x[Op.rs1(op)] + (c <= Op.FSD ? op >> 32 : 0), i, block, left);
