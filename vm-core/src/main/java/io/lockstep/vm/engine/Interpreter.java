@@ -216,6 +216,7 @@ final class Interpreter {
                   case Op.SRAW -> x[rd] = (int) x[rs1] >> (int) x[rs2];
                   case Op.MUL -> x[rd] = x[rs1] * x[rs2];
                   case Op.MULW -> x[rd] = (int) x[rs1] * (int) x[rs2];
+                  case Op.MULHU -> x[rd] = Math.unsignedMultiplyHigh(x[rs1], x[rs2]);
                   case Op.SH1ADD -> x[rd] = (x[rs1] << 1) + x[rs2];
                   case Op.SH2ADD -> x[rd] = (x[rs1] << 2) + x[rs2];
                   case Op.SH3ADD -> x[rd] = (x[rs1] << 3) + x[rs2];
