@@ -27,7 +27,7 @@ public record EngineOptions(
 
   /** Both tiers. */
   public static final EngineOptions REGIONS =
-      new EngineOptions(Mode.REGIONS, 5000, 1000, 20_000, 16_000, 100, 64);
+      new EngineOptions(Mode.REGIONS, 4000, 1000, 20_000, 16_000, 100, 64);
 
   /** Which tiers there are. */
   public enum Mode {
