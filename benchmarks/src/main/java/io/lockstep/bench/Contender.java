@@ -42,7 +42,7 @@ record Contender(String name, List<String> command) {
   @FunctionalInterface
   interface LineListener {
     /** Returns whether to go on. */
-    boolean line(String text, Ratios.Time sinceStart);
+    boolean line(String text, Ratios.Time sinceStart) throws IOException;
   }
 
   /** Runs until the guest ends or the listener has had enough. Returns the time until then. */

@@ -127,7 +127,7 @@ public final class GuestBench {
       this.out = out;
     }
 
-    boolean line(String text, Ratios.Time now) {
+    boolean line(String text, Ratios.Time now) throws IOException {
       int marker = text.indexOf("@@");
       if (marker < 0) {
         return true;
@@ -142,6 +142,11 @@ public final class GuestBench {
           begin = now;
         }
         case "@@end" -> {
+          // What fails at once would pass for quick.
+          if (!words[2].strip().equals("0")) {
+            throw new IOException(
+                "%s failed in the guest of %s".formatted(words[1], contender.name()));
+          }
           Ratios.Time taken = now.since(begin);
           ratios.add(words[1], contender.name(), taken);
           out.progress("%s %s %s".formatted(words[1], contender.name(), taken));
