@@ -10,7 +10,7 @@ final class Block {
   /** The most instructions in a block. */
   static final int LENGTH_MAX = 64;
 
-  /** The page that the code is in; dead once the code has been written over. */
+  /** The page that the code is in; it dies when the code is written over. */
   final CodePage page;
 
   /**

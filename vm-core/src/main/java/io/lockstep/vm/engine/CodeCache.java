@@ -30,7 +30,7 @@ final class CodeCache implements GuestRam.CodeObserver {
     mmu = theMmu;
   }
 
-  /** What each fetch slot leads to; an entry may be null or dead. */
+  /** What each fetch slot leads to; an entry may be null, or a page that has died. */
   CodePage[] bySlot() {
     return bySlot;
   }

@@ -14,19 +14,15 @@ final class CodePage {
   /** Which 64-byte lines of the page blocks were decoded from: bit n is line n. */
   long lines;
 
-  /** The contents have changed: nothing decoded from here may start again. */
-  boolean dead;
-
   CodePage(int index) {
     this.index = index;
   }
 
   /** The contents have changed: nothing is found here any more, by whatever way one comes. */
   void die() {
-    dead = true;
     for (Block block : blocks) {
-      for (Unit unit = block == null ? null : block.unit; unit != null; unit = unit.other) {
-        unit.withdraw();
+      while (block != null && block.unit != null) {
+        block.unit.discard();
       }
     }
     Arrays.fill(blocks, null);

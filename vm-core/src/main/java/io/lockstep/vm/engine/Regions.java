@@ -190,8 +190,6 @@ final class Regions {
     int context = hart.dataContext;
     Unit unit =
         new Unit(loader(context).define(RegionCompiler.compile(region)), block, context, region);
-    unit.other = block.unit;
-    block.unit = unit;
     compiled++;
     compiledInstructions += instructions;
     evictDownTo(Math.max(0, options.unitsMax() - 1));
@@ -212,27 +210,12 @@ final class Regions {
   private void evictDownTo(int max) {
     while (units.size() > max) {
       Unit unit = units.remove();
-      if (unit.runs != unit.runsSeen && !unit.entry.page.dead) {
+      if (unit.runs != unit.runsSeen && unit.code != null) {
         unit.runsSeen = unit.runs;
         units.add(unit);
       } else {
-        unlink(unit);
+        unit.discard();
         evicted++;
-      }
-    }
-  }
-
-  private static void unlink(Unit unit) {
-    unit.discard();
-    Block block = unit.entry;
-    block.heat = 0;
-    if (block.unit == unit) {
-      block.unit = unit.other;
-      return;
-    }
-    for (Unit u = block.unit; u != null; u = u.other) {
-      if (u.other == unit) {
-        u.other = unit.other;
       }
     }
   }

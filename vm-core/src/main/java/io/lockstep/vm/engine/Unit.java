@@ -5,10 +5,10 @@ import io.lockstep.vm.engine.region.RegionCode;
 
 /** A compiled region, as it hangs on the block that it starts at. */
 final class Unit {
-  /** What {@link #page} is once the unit must not be found any more. */
+  /** What {@link #page} is once the unit is discarded. */
   private static final CodePage NOWHERE = new CodePage(-1);
 
-  /** What is run; null once it is withdrawn for good, so that its class can go. */
+  /** What is run; null once it is discarded, so that its class can go. */
   RegionCode code;
 
   final Block entry;
@@ -16,7 +16,7 @@ final class Unit {
   /** Where it starts in its page. */
   final int start;
 
-  /** The page that it is in; another one, which no address leads to, once it is withdrawn. */
+  /** The page that it is in; another one, which no address leads to, once it is discarded. */
   CodePage page;
 
   /** The data context that it was compiled for. */
@@ -39,6 +39,7 @@ final class Unit {
   /** {@link #runs} when eviction last came by. */
   int runsSeen;
 
+  /** Makes a unit and hangs it on its block. */
   Unit(RegionCode code, Block entry, int context, Region region) {
     this.code = code;
     this.entry = entry;
@@ -48,16 +49,23 @@ final class Unit {
     this.entryFuel = region.entryFuel();
     this.usesFloat = region.usesFloat();
     this.instructions = region.instructions();
+    this.other = entry.unit;
+    entry.unit = this;
   }
 
-  /** From now on it is not found any more. */
-  void withdraw() {
-    page = NOWHERE;
-  }
-
-  /** It is not run any more, whoever still knows it. */
+  /** From now on it is neither found nor run, whoever still knows it. */
   void discard() {
-    withdraw();
+    page = NOWHERE;
     code = null;
+    entry.heat = 0;
+    if (entry.unit == this) {
+      entry.unit = other;
+      return;
+    }
+    for (Unit u = entry.unit; u != null; u = u.other) {
+      if (u.other == this) {
+        u.other = other;
+      }
+    }
   }
 }
