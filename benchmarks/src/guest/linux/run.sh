@@ -65,7 +65,11 @@ b gcc gcc -O2 -c /tmp/big.c -o /tmp/big.o
 if command -v redis-server >/dev/null; then
   # A locale that is certainly there: redis-server does not start with another one.
   LC_ALL=C redis-server --save "" --daemonize yes >/dev/null 2>&1
-  sleep 2
+  i=0
+  until redis-cli ping >/dev/null 2>&1 || [ $i = 60 ]; do
+    sleep 1
+    i=$((i + 1))
+  done
   b redis redis-benchmark -q -n 1000 -c 10 -t set,get,incr,lpush
 fi
 echo "@@done"

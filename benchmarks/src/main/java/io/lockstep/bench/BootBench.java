@@ -53,15 +53,10 @@ public final class BootBench {
   }
 
   private static List<Contender> contenders(BenchArguments arguments, Path image) {
-    String kernel = image.resolve("kernel").toString();
-    String initrd = image.resolve("initrd").toString();
-    String[] ours = {"--kernel", kernel, "--initrd", initrd, "--append", LINE};
-    String[] theirs = {
-      "-kernel", kernel, "-initrd", initrd, "-append", LINE, "-device", "virtio-rng-device"
-    };
+    LinuxGuest guest = LinuxGuest.of(image, MEMORY_MIB, LINE);
     return List.of(
-        Contender.qemu("qemu", MEMORY_MIB, theirs),
-        Contender.lockstep(arguments.lockstep(), "regions", MEMORY_MIB, ours),
-        Contender.lockstep(arguments.lockstep(), "interpreter", MEMORY_MIB, ours));
+        guest.inQemu("qemu"),
+        guest.inLockstep(arguments.lockstep(), "regions"),
+        guest.inLockstep(arguments.lockstep(), "interpreter"));
   }
 }

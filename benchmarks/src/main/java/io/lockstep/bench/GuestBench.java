@@ -62,21 +62,14 @@ public final class GuestBench {
 
   private static Contender contender(
       BenchArguments arguments, String name, Path image, Path initrd, String workloads) {
-    String kernel = image.resolve("kernel").toString();
     String line =
         COMMAND_LINE + " lockstep.run=\"sh /bench/run.sh " + workloads.replace(',', ' ') + "\"";
-    List<String> command = new ArrayList<>();
-    if (!name.startsWith("qemu")) {
-      command.addAll(List.of("--kernel", kernel, "--initrd", initrd.toString(), "--append", line));
-      return Contender.lockstep(
-          arguments.lockstep(), name, MEMORY_MIB, command.toArray(String[]::new));
-    }
-    command.addAll(List.of("-kernel", kernel, "-initrd", initrd.toString(), "-append", line));
-    command.addAll(List.of("-device", "virtio-rng-device"));
-    if (name.equals("qemu-icount")) {
-      command.addAll(List.of("-icount", "shift=auto"));
-    }
-    return Contender.qemu(name, MEMORY_MIB, command.toArray(String[]::new));
+    LinuxGuest guest = new LinuxGuest(image.resolve("kernel"), initrd, MEMORY_MIB, line);
+    return switch (name) {
+      case "qemu" -> guest.inQemu(name);
+      case "qemu-icount" -> guest.inQemu(name, "-icount", "shift=auto");
+      default -> guest.inLockstep(arguments.lockstep(), name);
+    };
   }
 
   /** The image's initramfs with the script and our kernels behind it. */
@@ -143,7 +136,7 @@ public final class GuestBench {
         }
         case "@@end" -> {
           // What fails at once would pass for quick.
-          if (!words[2].strip().equals("0")) {
+          if (words.length != 3 || !words[2].strip().equals("0")) {
             throw new IOException(
                 "%s failed in the guest of %s".formatted(words[1], contender.name()));
           }

@@ -15,18 +15,18 @@ import java.util.Map;
  * One process that runs a guest, {@code lockstep}'s or a peer's, from its start to its end, and
  * when its guest printed markers: lines with a word that begins with {@code @@}.
  */
-final class LockstepRun {
+final class GuestRun {
   private final Map<String, Double> markers = new LinkedHashMap<>();
   private double seconds;
 
-  private LockstepRun() {}
+  private GuestRun() {}
 
   /**
    * Runs the launcher with these arguments.
    *
    * @throws IOException if it fails, with the last line that it said
    */
-  static LockstepRun of(BenchArguments bench, List<String> arguments)
+  static GuestRun of(BenchArguments bench, List<String> arguments)
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of(bench.lockstep().toString()));
     command.addAll(arguments);
@@ -38,9 +38,9 @@ final class LockstepRun {
    *
    * @throws IOException if it fails, with the last line that it said
    */
-  static LockstepRun of(List<String> command) throws IOException, InterruptedException {
+  static GuestRun of(List<String> command) throws IOException, InterruptedException {
     File errors = File.createTempFile("lockstep", ".err");
-    LockstepRun run = new LockstepRun();
+    GuestRun run = new GuestRun();
     long begin = System.nanoTime();
     Process process =
         new ProcessBuilder(command)

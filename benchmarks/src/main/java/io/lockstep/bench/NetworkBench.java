@@ -157,41 +157,23 @@ public final class NetworkBench {
 
   private Peer ours(Path image, Path initrd) throws IOException {
     int port = freePort();
-    return new Peer(
-        port,
-        List.of(
-            arguments.lockstep().toString(),
-            "run",
-            "--kernel",
-            image.resolve("kernel").toString(),
-            "--initrd",
-            initrd.toString(),
-            "--append",
-            COMMAND_LINE,
-            "--memory",
-            MEMORY_MIB + "M",
-            "--net",
-            "user,forward=tcp:" + port + ":10.0.2.15:" + GUEST_PORT));
+    String net = "user,forward=tcp:" + port + ":10.0.2.15:" + GUEST_PORT;
+    Contender ours =
+        new LinuxGuest(image.resolve("kernel"), initrd, MEMORY_MIB, COMMAND_LINE)
+            .inLockstep(arguments.lockstep(), "regions", "--net", net);
+    return new Peer(port, ours.command());
   }
 
   private static Peer qemu(Path image, Path initrd) throws IOException {
     int port = freePort();
     Contender qemu =
-        Contender.qemu(
-            "qemu",
-            MEMORY_MIB,
-            "-kernel",
-            image.resolve("kernel").toString(),
-            "-initrd",
-            initrd.toString(),
-            "-append",
-            COMMAND_LINE,
-            "-netdev",
-            "user,id=n,hostfwd=tcp:127.0.0.1:" + port + "-:" + GUEST_PORT,
-            "-device",
-            "virtio-net-device,netdev=n",
-            "-device",
-            "virtio-rng-device");
+        new LinuxGuest(image.resolve("kernel"), initrd, MEMORY_MIB, COMMAND_LINE)
+            .inQemu(
+                "qemu",
+                "-netdev",
+                "user,id=n,hostfwd=tcp:127.0.0.1:" + port + "-:" + GUEST_PORT,
+                "-device",
+                "virtio-net-device,netdev=n");
     return new Peer(port, qemu.command());
   }
 

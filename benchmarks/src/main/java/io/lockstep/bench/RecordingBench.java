@@ -21,8 +21,9 @@ import java.util.stream.Stream;
 public final class RecordingBench {
   private static final int INPUT_MIB = 64;
 
-  /** What `lockstep run` gives a guest if nothing else is said. */
   private static final int MEMORY_MIB = 512;
+  private static final String COMMAND_LINE =
+      "console=ttyS0 quiet lockstep.services=none lockstep.ip=off lockstep.poweroff";
 
   private static final double COST_MAX = 1.05;
 
@@ -64,29 +65,27 @@ public final class RecordingBench {
   }
 
   private List<String> guest(String script) {
-    List<String> out = new ArrayList<>(List.of("--image", image.toString()));
-    out.addAll(List.of("--append", commandLine(script)));
-    return out;
+    return linux(script).arguments();
   }
 
-  private static String commandLine(String script) {
-    return "quiet lockstep.ip=off lockstep.poweroff lockstep.run=\"" + script + "\"";
+  private LinuxGuest linux(String script) {
+    return LinuxGuest.of(image, MEMORY_MIB, COMMAND_LINE + " lockstep.run=\"" + script + "\"");
   }
 
   private Path newRecording() {
     return scratch.resolve("recording" + ++recordings);
   }
 
-  private LockstepRun record(Path to, List<String> guest) throws IOException, InterruptedException {
+  private GuestRun record(Path to, List<String> guest) throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of("record", "--out", to.toString()));
     command.addAll(guest);
-    return LockstepRun.of(arguments, command);
+    return GuestRun.of(arguments, command);
   }
 
-  private LockstepRun run(List<String> guest) throws IOException, InterruptedException {
+  private GuestRun run(List<String> guest) throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of("run"));
     command.addAll(guest);
-    return LockstepRun.of(arguments, command);
+    return GuestRun.of(arguments, command);
   }
 
   /** The same work recorded, not recorded, and replayed, in turn. */
@@ -107,15 +106,15 @@ public final class RecordingBench {
     List<Double> replayed = new ArrayList<>();
     double bytes = 0;
     for (int round = 0; round < rounds; round++) {
-      LockstepRun plain = run(guest);
+      GuestRun plain = run(guest);
       plainBoot.add(plain.secondsTo("@@begin"));
       plainWork.add(plain.secondsTo("@@end") - plain.secondsTo("@@begin"));
       Path recording = newRecording();
-      LockstepRun live = record(recording, guest);
+      GuestRun live = record(recording, guest);
       recordedBoot.add(live.secondsTo("@@begin"));
       recordedWork.add(live.secondsTo("@@end") - live.secondsTo("@@begin"));
       recorded.add(live.seconds());
-      LockstepRun replay = LockstepRun.of(arguments, List.of("replay", recording.toString()));
+      GuestRun replay = GuestRun.of(arguments, List.of("replay", recording.toString()));
       replayed.add(replay.seconds());
       bytes = new LogFigures(recording).bytesPerThousandInstructions();
       delete(recording);
@@ -153,18 +152,8 @@ public final class RecordingBench {
   private double qemuRecord(String work) throws IOException, InterruptedException {
     Path log = scratch.resolve("qemu-record");
     Contender qemu =
-        Contender.qemu(
-            "qemu-record",
-            MEMORY_MIB,
-            "-kernel",
-            image.resolve("kernel").toString(),
-            "-initrd",
-            image.resolve("initrd").toString(),
-            "-append",
-            "console=ttyS0 lockstep.services=none " + commandLine(work),
-            "-icount",
-            "shift=auto,rr=record,rrfile=" + log);
-    double seconds = LockstepRun.of(qemu.command()).seconds();
+        linux(work).inQemu("qemu-record", "-icount", "shift=auto,rr=record,rrfile=" + log);
+    double seconds = GuestRun.of(qemu.command()).seconds();
     Files.delete(log);
     return seconds;
   }

@@ -71,7 +71,7 @@ public final class Suite {
               "RecordingBench",
               75,
               1800,
-              "image mini"),
+              "image mini; qemu-system-misc for the peer"),
           new Entry(
               "protected",
               "Protected against unprotected",
