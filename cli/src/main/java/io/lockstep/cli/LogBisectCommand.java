@@ -47,6 +47,10 @@ final class LogBisectCommand implements Callable<Integer> {
       return result instanceof BisectResult.NoDivergence ? ExitStatus.OK : ExitStatus.FAILURE;
     } catch (IOException e) {
       throw new UserError("The recording cannot be replayed: " + e.getMessage() + ".", e);
+    } catch (OutOfMemoryError e) {
+      throw new UserError(
+          "This host has not enough memory: bisecting takes that of the guest up to four times.",
+          e);
     }
   }
 

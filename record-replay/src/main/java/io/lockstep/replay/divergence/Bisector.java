@@ -19,13 +19,14 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * Finds the first step at which replays of a recording differ.
  *
- * <p>First replays are compared with the recorded digests: they give an interval. The recording is
+ * <p>First a replay is compared with the recorded digests: that gives an interval. The recording is
  * gone through in two halves at once, each from the snapshot that it begins with, because this is
- * what takes time. Then two replays go side by side from the last snapshot before the interval, and
- * through the interval by halves: where they agree a checkpoint is taken, where they differ both
- * are set back to it. So each step of the interval is run about twice, however long it is. The two
- * may use different engines; if they use the same, a machine that is not deterministic still
- * differs from itself.
+ * what takes time. A checkpoint goes along from digest to digest, so that the machine that went
+ * wrong can be set back to where it was still right. There a second machine is made its equal, and
+ * the two go through the interval by halves: where they agree the checkpoint moves on, where they
+ * differ both are set back to it. So each step of the interval is run about twice, however long it
+ * is. The two may use different engines; if they use the same, a machine that is not deterministic
+ * still differs from itself.
  */
 public final class Bisector {
   private final Recording recording;
@@ -42,16 +43,48 @@ public final class Bisector {
   /** Finds it. */
   public BisectResult run() throws IOException {
     Interval interval = findInterval(first);
-    if (interval.divergence == null && !second.equals(first)) {
-      interval = findInterval(second);
+    if (interval.divergence != null) {
+      VirtualMachine other = equalOf(interval, second);
+      return narrow(interval, interval.machine, other);
     }
-    return interval.divergence == null
-        ? new BisectResult.NoDivergence(interval.digests)
-        : narrow(interval);
+    if (!second.equals(first)) {
+      interval = findInterval(second);
+      if (interval.divergence != null) {
+        VirtualMachine other = equalOf(interval, first);
+        return narrow(interval, other, interval.machine);
+      }
+    }
+    return new BisectResult.NoDivergence(interval.digests);
   }
 
-  /** The part of the run in which a replay goes wrong; without a divergence there is none. */
-  private record Interval(long good, long bad, Divergence divergence, long digests) {}
+  private VirtualMachine equalOf(Interval interval, MachineFactory factory) {
+    VirtualMachine other = factory.create(recording.info().config(), OutputSink.NONE);
+    interval.checkpoint.add(other);
+    return other;
+  }
+
+  /**
+   * The part of the run in which a replay goes wrong; without a divergence there is none.
+   *
+   * @param good the point of the last digest that was right, or where the replay began
+   * @param nextLsn the entry after that
+   * @param bad a point at which something is wrong
+   * @param digests how many were right
+   * @param machine the one that went wrong, set back to {@code good}
+   * @param checkpoint of that
+   */
+  private record Interval(
+      long good,
+      long nextLsn,
+      long bad,
+      Divergence divergence,
+      long digests,
+      VirtualMachine machine,
+      Checkpoint checkpoint) {
+    static Interval none(long digests) {
+      return new Interval(0, 0, 0, null, digests, null, null);
+    }
+  }
 
   private Interval findInterval(MachineFactory factory) throws IOException {
     List<SnapshotInfo> snapshots = List.copyOf(recording.snapshots().values());
@@ -73,7 +106,7 @@ public final class Bisector {
     Interval other = Side.join(later);
     return earlier.divergence != null
         ? earlier
-        : new Interval(other.good, other.bad, other.divergence, earlier.digests + other.digests);
+        : other.divergence != null ? other : Interval.none(earlier.digests + other.digests);
   }
 
   /** Replays entries before {@code endLsn}, as long as {@code stop} is not set. */
@@ -81,7 +114,9 @@ public final class Bisector {
       MachineFactory factory, SnapshotInfo from, long endLsn, AtomicBoolean stop)
       throws IOException {
     VirtualMachine machine = recording.restore(factory, OutputSink.NONE, from.number());
+    Checkpoint checkpoint = new Checkpoint(machine);
     long good = machine.steps();
+    long goodLsn = from.nextLsn();
     Replayer replayer = new Replayer(machine, from.nextLsn());
     try (LogStoreReader log = recording.log()) {
       Decoded d = log.next();
@@ -94,43 +129,44 @@ public final class Bisector {
           case Replayer.Outcome.Applied a -> {
             if (d.entry() instanceof LogEntry.Digest digest) {
               good = digest.point();
+              goodLsn = d.lsn() + 1;
+              checkpoint.advance();
             }
           }
           case Replayer.Outcome.Interrupted i -> throw new IllegalStateException("interrupted");
-          case Replayer.Outcome.Diverged diverged ->
-          // A replay that waits or halts shows it a step after the recording would have gone on.
-          {
+          case Replayer.Outcome.Diverged diverged -> {
+            checkpoint.restore();
+            // A replay that waits or halts shows it a step after the recording would have gone on.
             return new Interval(
-                good, d.entry().point() + 1, diverged.divergence(), replayer.digestsChecked());
+                good,
+                goodLsn,
+                d.entry().point() + 1,
+                diverged.divergence(),
+                replayer.digestsChecked(),
+                machine,
+                checkpoint);
           }
         }
       }
     }
-    return new Interval(good, good, null, replayer.digestsChecked());
+    return Interval.none(replayer.digestsChecked());
   }
 
-  private BisectResult narrow(Interval interval) throws IOException {
-    SnapshotInfo from = recording.snapshots().get(0);
-    for (SnapshotInfo snapshot : recording.snapshots().values()) {
-      if (snapshot.point() <= interval.good) {
-        from = snapshot;
-      }
+  private BisectResult narrow(Interval interval, VirtualMachine a, VirtualMachine b)
+      throws IOException {
+    Checkpoint checkpoint = interval.checkpoint;
+    List<LogEntry> entries = entries(interval.nextLsn, interval.bad);
+    long good = interval.good;
+    // Of the entries at the same point some may stand behind the digest.
+    int applied = advance(a, b, entries, 0, good);
+    if (!sameDigest(a, b)) {
+      return new BisectResult.FirstDifference(good - 1, true, -1, StateDiff.of(a, b));
     }
-    VirtualMachine a = recording.restore(first, OutputSink.NONE, from.number());
-    VirtualMachine b = recording.restore(second, OutputSink.NONE, from.number());
-    List<LogEntry> entries = entries(from.nextLsn(), interval.bad);
-    long good = a.steps();
-    int applied = 0;
-    while (applied < entries.size() && entries.get(applied).point() <= good) {
-      apply(a, entries.get(applied));
-      apply(b, entries.get(applied++));
-    }
-    Checkpoint checkpoint = new Checkpoint(a, b);
+    checkpoint.advance();
     long bad = interval.bad;
     boolean differed = false;
-    // The first probe goes to where the recording was still right, the second asks whether there is
-    // a difference at all.
-    long probe = Math.max(good, interval.good);
+    // The first probe asks whether there is a difference at all.
+    long probe = bad;
     while (bad - good > 1 || !differed) {
       int next = advance(a, b, entries, applied, probe);
       if (sameDigest(a, b)) {

@@ -39,6 +39,9 @@ final class Side {
       if (e.getCause() instanceof IOException cause) {
         throw new IOException(cause.getMessage(), cause);
       }
+      if (e.getCause() instanceof OutOfMemoryError cause) {
+        throw cause;
+      }
       throw e;
     }
   }
