@@ -1,17 +1,26 @@
 package io.lockstep.cli;
 
 import io.lockstep.host.pair.Rehearsal;
+import io.lockstep.host.pair.ScratchDirectory;
 import io.lockstep.host.vm.BuiltInGuest;
 import io.lockstep.host.vm.SetupException;
 import io.lockstep.host.vm.VmParts;
 import io.lockstep.host.vm.VmSpec;
 import io.lockstep.host.vm.VmSpec.BootSpec;
+import io.lockstep.replay.recording.Recorder;
+import io.lockstep.replay.recording.Recording;
+import io.lockstep.replay.recording.ReplaySession;
+import io.lockstep.replay.recording.ReplayUntil;
+import io.lockstep.replay.store.SyncPolicy;
+import io.lockstep.vm.machine.Machine;
 import io.lockstep.vm.machine.MachineConfig;
 import io.lockstep.vm.port.OutputSink;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.slf4j.LoggerFactory;
@@ -40,7 +49,7 @@ final class TrainCommand implements Callable<Integer> {
       lockstep.execute(name, "--help");
     }
     try {
-      runSmallGuest();
+      recordSmallGuest();
       Rehearsal.play(REQUESTS);
     } catch (IOException | SetupException e) {
       LoggerFactory.getLogger(TrainCommand.class).warn("Not all could be trained", e);
@@ -49,9 +58,10 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /**
-   * Makes the engine warm: its profile, and the classes that compile regions, go into the cache.
+   * Makes the engine warm, and recording and replay: their profile, and the classes that compile
+   * regions, go into the cache.
    */
-  private static void runSmallGuest() throws SetupException {
+  private static void recordSmallGuest() throws SetupException, IOException {
     BootSpec boot = new BootSpec(Optional.empty(), Optional.empty(), Optional.empty(), "");
     VmSpec spec =
         new VmSpec(
@@ -63,6 +73,17 @@ final class TrainCommand implements Callable<Integer> {
             Optional.empty(),
             false,
             false);
-    VmParts.bootedMachine(spec, VmParts.machineConfig(spec, List.of()), OutputSink.NONE).run(STEPS);
+    MachineConfig config = VmParts.machineConfig(spec, List.of());
+    try (ScratchDirectory scratch = ScratchDirectory.create("lockstep-train-")) {
+      Path directory = scratch.path().resolve("recording");
+      Machine machine = VmParts.bootedMachine(spec, config, OutputSink.NONE);
+      try (Recorder _ =
+          Recorder.start(directory, machine, config, 1, Map.of(), SyncPolicy.NEVER, e -> {})) {
+        machine.run(STEPS);
+      }
+      new ReplaySession(
+              Recording.open(directory), Machine::new, OutputSink.NONE, 0, new ReplayUntil.End())
+          .run();
+    }
   }
 }

@@ -16,7 +16,7 @@ import java.util.stream.Stream;
  * was killed, as soon as another one makes a directory of the same kind. A lock on a file in it
  * says whether its process is still there; the kernel gives that back however a process ends.
  */
-final class ScratchDirectory implements AutoCloseable {
+public final class ScratchDirectory implements AutoCloseable {
   private static final String LOCK = "in-use";
 
   private final Path path;
@@ -32,7 +32,7 @@ final class ScratchDirectory implements AutoCloseable {
    *
    * @param prefix the kind: the beginning of its name
    */
-  static ScratchDirectory create(String prefix) throws IOException {
+  public static ScratchDirectory create(String prefix) throws IOException {
     return create(Path.of(System.getProperty("java.io.tmpdir")), prefix);
   }
 
@@ -50,7 +50,8 @@ final class ScratchDirectory implements AutoCloseable {
     }
   }
 
-  Path path() {
+  /** Where it is. */
+  public Path path() {
     return path;
   }
 
@@ -95,6 +96,7 @@ final class ScratchDirectory implements AutoCloseable {
     }
   }
 
+  /** Removes it with all that is in it. */
   @Override
   public void close() {
     remove(path);

@@ -49,9 +49,16 @@ public final class Recorder implements AutoCloseable {
   private final LogStoreWriter store;
   private final long runId;
   private final Consumer<IOException> onFailure;
-  private final ExecutorService snapshotWriter =
+
+  /** Its work is waited for: the longer it takes, the more pages are written once more. */
+  private final ExecutorService snapshotCopier =
       Executors.newSingleThreadExecutor(
-          task -> Thread.ofPlatform().daemon().name("snapshot-writer").unstarted(task));
+          task -> Thread.ofPlatform().daemon().name("snapshot-copier").unstarted(task));
+
+  /** Compressing a guest's memory beside the compilers of its code would make its boot longer. */
+  private final ExecutorService snapshotWriter =
+      Executors.newSingleThreadExecutor(task -> LowPriority.thread("snapshot-writer", task));
+
   private final AtomicBoolean snapshotUnderWay = new AtomicBoolean();
   private final AtomicBoolean failureTold = new AtomicBoolean();
   private volatile IOException beginFailure;
@@ -180,7 +187,7 @@ public final class Recorder implements AutoCloseable {
                   ? CompletableFuture.completedFuture(null)
                   : copyWhileItRuns(loop, copier, round + 1);
             },
-            snapshotWriter);
+            snapshotCopier);
   }
 
   /**
@@ -200,6 +207,7 @@ public final class Recorder implements AutoCloseable {
   /** The recording has not begun: leaves no trace. */
   private void giveUp(SnapshotCopier copier) {
     copier.close();
+    snapshotCopier.shutdown();
     snapshotWriter.shutdown();
     try {
       Files.deleteIfExists(directory.resolve(Recording.LOG));
@@ -339,6 +347,7 @@ public final class Recorder implements AutoCloseable {
    */
   @Override
   public void close() throws IOException {
+    snapshotCopier.close();
     snapshotWriter.close();
     if (!writer.ended() && failure() == null) {
       writer.append(new LogEntry.Digest(machine.steps(), machine.digest()));
