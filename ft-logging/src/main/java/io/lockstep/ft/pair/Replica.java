@@ -38,6 +38,7 @@ public final class Replica implements AutoCloseable {
   private static final long TICK_NANOS = 10_000_000;
   private static final long POLL_NANOS = 500_000_000;
   private static final long ABORT_WAIT_SECONDS = 5;
+  private static final long SAME_NOTICE_NANOS = 10_000_000_000L;
 
   /**
    * Where and with whom.
@@ -67,6 +68,8 @@ public final class Replica implements AutoCloseable {
   private boolean handling;
   private long polledAt;
   private volatile boolean ended;
+  private String lastNotice = "";
+  private long lastNoticeNanos;
   private volatile InetSocketAddress peer;
   private volatile InetSocketAddress listening;
 
@@ -278,7 +281,17 @@ public final class Replica implements AutoCloseable {
       case Effect.GoLive e -> following.goLive(e, live);
       case Effect.Follow e -> following.follow(e, live);
       case Effect.End e -> end(e);
-      case Effect.Notice e -> host.notice(e.text());
+      case Effect.Notice e -> tell(e.text());
+    }
+  }
+
+  /** What is tried again many times a second is told of now and then. */
+  private void tell(String text) {
+    long now = System.nanoTime();
+    if (!text.equals(lastNotice) || now - lastNoticeNanos > SAME_NOTICE_NANOS) {
+      lastNotice = text;
+      lastNoticeNanos = now;
+      host.notice(text);
     }
   }
 

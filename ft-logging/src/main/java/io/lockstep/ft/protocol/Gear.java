@@ -11,12 +11,16 @@ import java.util.Arrays;
  * Timing#lagLow} and {@link Timing#lagHigh}.
  *
  * @param throttle fraction of the time that the vCPU stands still, 0 to {@link #THROTTLE_MAX}
+ * @param mean of the throttle in the last second or two: a slow secondary works in bursts, and the
+ *     throttle goes up and down with them
+ * @param at when it was last looked at, or -1
  * @param lag nanoseconds
- * @param hardSince since when the throttle is above {@link #THROTTLE_HARD}, or -1
+ * @param hardSince since when the mean is above {@link #THROTTLE_HARD}, or -1
  * @param ends ends of the log ...
  * @param times ... and when it had grown to there, ascending
  */
-record Gear(double throttle, long lag, long hardSince, long[] ends, long[] times) {
+record Gear(
+    double throttle, double mean, long at, long lag, long hardSince, long[] ends, long[] times) {
   /** The vCPU always keeps a little, so that the guest's watchdogs see it alive. */
   static final double THROTTLE_MAX = 0.95;
 
@@ -24,11 +28,12 @@ record Gear(double throttle, long lag, long hardSince, long[] ends, long[] times
   static final double THROTTLE_HARD = 0.75;
 
   private static final double THROTTLE_STEP = 0.01;
+  private static final double MEAN_NANOS = 1e9;
   private static final long BUCKET_NANOS = 2_000_000;
   private static final int BUCKETS_MAX = 256;
 
   /** Nothing sent, nothing owed. */
-  static final Gear NEUTRAL = new Gear(0, 0, -1, new long[0], new long[0]);
+  static final Gear NEUTRAL = new Gear(0, 0, -1, 0, -1, new long[0], new long[0]);
 
   /** The log has grown to {@code next}. */
   Gear grown(long now, long next) {
@@ -36,7 +41,7 @@ record Gear(double throttle, long lag, long hardSince, long[] ends, long[] times
     if (n > 0 && now - times[n - 1] < BUCKET_NANOS) {
       long[] grown = ends.clone();
       grown[n - 1] = next;
-      return new Gear(throttle, lag, hardSince, grown, times);
+      return log(grown, times);
     }
     if (n == BUCKETS_MAX) {
       return thinned().grown(now, next);
@@ -45,7 +50,11 @@ record Gear(double throttle, long lag, long hardSince, long[] ends, long[] times
     long[] moreTimes = Arrays.copyOf(times, n + 1);
     moreEnds[n] = next;
     moreTimes[n] = now;
-    return new Gear(throttle, lag, hardSince, moreEnds, moreTimes);
+    return log(moreEnds, moreTimes);
+  }
+
+  private Gear log(long[] newEnds, long[] newTimes) {
+    return new Gear(throttle, mean, at, lag, hardSince, newEnds, newTimes);
   }
 
   /** The gear for a secondary that has replayed to {@code replayedNext}. */
@@ -60,9 +69,13 @@ record Gear(double throttle, long lag, long hardSince, long[] ends, long[] times
     if (next != 0 && next != THROTTLE_MAX && Math.abs(next - throttle) < THROTTLE_STEP) {
       next = throttle;
     }
-    long hard = next <= THROTTLE_HARD ? -1 : hardSince >= 0 ? hardSince : now;
+    double passed = at < 0 ? 0 : now - at;
+    double newMean = mean + (throttle - mean) * passed / (passed + MEAN_NANOS);
+    long hard = newMean <= THROTTLE_HARD ? -1 : hardSince >= 0 ? hardSince : now;
     return new Gear(
         next,
+        newMean,
+        now,
         newLag,
         hard,
         Arrays.copyOfRange(ends, first, ends.length),
@@ -82,6 +95,6 @@ record Gear(double throttle, long lag, long hardSince, long[] ends, long[] times
       fewerEnds[i] = ends[2 * i + 1];
       fewerTimes[i] = times[2 * i];
     }
-    return new Gear(throttle, lag, hardSince, fewerEnds, fewerTimes);
+    return log(fewerEnds, fewerTimes);
   }
 }

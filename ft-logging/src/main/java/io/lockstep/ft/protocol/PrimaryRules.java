@@ -55,7 +55,7 @@ final class PrimaryRules {
                     "Another process started this virtual machine at the same time (epoch %d)."
                         .formatted(epoch.number()));
             case ClaimResult.Unknown(String why) -> {
-              out.add(new Effect.Notice("Waiting for the shared storage: " + why));
+              out.add(waitingForStorage(why));
               yield new Starting(epoch, now + config.timing().retry());
             }
           };
@@ -435,7 +435,10 @@ final class PrimaryRules {
             case ClaimResult.Won() -> wonAlone(s, epoch, out);
             case ClaimResult.Lost(ReplicaId owner, ClaimKind kind) ->
                 lostAlone(s, owner, kind, now, out);
-            case ClaimResult.Unknown(String why) -> retryAt(s, now + config.timing().retry());
+            case ClaimResult.Unknown(String why) -> {
+              out.add(waitingForStorage(why));
+              yield retryAt(s, now + config.timing().retry());
+            }
           };
       case Event.EpochSeen(Epoch epoch, ReplicaId owner, ClaimKind kind)
           when isNewer(new Event.EpochSeen(epoch, owner, kind), s.epoch()) ->
@@ -461,6 +464,11 @@ final class PrimaryRules {
       case Event.SecondaryLocal e -> s;
       case Event.Operator e -> s;
     };
+  }
+
+  /** Nobody may go on without knowing whose the epoch is, so the guest stands for as long. */
+  static Effect waitingForStorage(String why) {
+    return new Effect.Notice("Waiting for the shared storage: " + why);
   }
 
   private ClaimingAlone with(ClaimingAlone s, Peer peer, Window window) {

@@ -314,8 +314,10 @@ final class SecondaryRules {
             }
             case ClaimResult.Lost(ReplicaId owner, ClaimKind kind) ->
                 lost(epoch, owner, s.primary(), out);
-            case ClaimResult.Unknown(String why) ->
-                with(s, s.conn(), s.replayedNext(), now + config.timing().retry());
+            case ClaimResult.Unknown(String why) -> {
+              out.add(PrimaryRules.waitingForStorage(why));
+              yield with(s, s.conn(), s.replayedNext(), now + config.timing().retry());
+            }
           };
       case Event.Tick() when now >= s.retryAt() -> {
         out.add(new Effect.Claim(s.epoch().next(), s.kind()));
