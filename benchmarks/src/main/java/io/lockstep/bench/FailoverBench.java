@@ -7,7 +7,6 @@ import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,13 +19,15 @@ import java.util.Random;
  * attaches a fresh secondary each time, and tells how long the client had to wait.
  *
  * <p>Beside the common arguments: {@code --kills N} (how often the primary is killed), {@code
- * --guest small|redis}, {@code --victim primary|secondary|both}, {@code --suspect-ms N}, {@code
- * --seed N}.
+ * --boot-kills N} (how often while the guest boots, each time another guest), {@code --guest
+ * small|redis}, {@code --victim primary|secondary|both}, {@code --suspect-ms N}, {@code --seed N}.
  */
 public final class FailoverBench {
   private static final int REDIS_PORT = 6379;
   private static final int QUICK_KILLS = 2;
   private static final int FULL_KILLS = 20;
+  private static final int FULL_BOOT_KILLS = 2;
+  private static final int BOOT_MS = 6000;
   private static final int REST_MS = 300;
   private static final int DISK_BLOCK = 20_000;
   private static final int DISK_THINK_MS = 10;
@@ -64,6 +65,7 @@ public final class FailoverBench {
     List<String> args = new ArrayList<>(Arrays.asList(arguments));
     String guest = take(args, "--guest").orElse("");
     Optional<String> kills = take(args, "--kills");
+    Optional<String> bootKills = take(args, "--boot-kills");
     String victim = take(args, "--victim").orElse("both");
     String suspectMs = take(args, "--suspect-ms").orElse("400");
     long seed = take(args, "--seed").map(Long::parseLong).orElse(System.nanoTime());
@@ -77,7 +79,16 @@ public final class FailoverBench {
             .skipped("redis on Debian", common.missingImage("redis", " --include redis-server"));
         continue;
       }
-      new FailoverBench(times, redis, victim, seed).measure(common, suspectMs);
+      FailoverBench bench = new FailoverBench(times, redis, victim, seed);
+      if (redis) {
+        int inBoot = bootKills.map(Integer::parseInt).orElse(FULL_BOOT_KILLS);
+        for (int i = 1; i <= inBoot; i++) {
+          bench.killInBoot(common, suspectMs, i, inBoot);
+        }
+      }
+      if (times > 0) {
+        bench.measure(common, suspectMs);
+      }
     }
   }
 
@@ -90,20 +101,46 @@ public final class FailoverBench {
     return Optional.of(args.remove(at));
   }
 
+  private PairRig.Guest guest(BenchArguments common) {
+    return redis
+        ? new PairRig.Guest(
+            List.of("--image", common.image("redis").orElseThrow().toString(), "--memory", "512M"),
+            512,
+            true,
+            REDIS_PORT)
+        : new PairRig.Guest(
+            List.of("--append", "beat_ms=200 rto_min_ms=20"), 8, false, SmallGuest.PORT);
+  }
+
+  /** The primary dies while its guest boots, and the guest comes up on the other host. */
+  private void killInBoot(BenchArguments common, String suspectMs, int number, int of)
+      throws IOException, InterruptedException {
+    try (PairRig rig = new PairRig(common.lockstep(), guest(common), Optional.of(suspectMs))) {
+      rig.beginAttach();
+      rig.awaitProtected();
+      Thread.sleep(random.nextInt(BOOT_MS));
+      boolean up = rig.primaryHasSaid("lockstep: ready");
+      rig.killPrimary();
+      try (KeptConnection client =
+          new KeptConnection(KeptConnection.Service.REDIS, rig.service())) {
+        client.awaitMore(30);
+        attach(rig, client);
+        client.stopAndVerify();
+      }
+      if (!rig.endAndCheckFileSystem()) {
+        throw new IOException("The file system on the guest's disk is not clean.");
+      }
+      output.progress(
+          "%d of %d: primary killed %s; the guest came up on the secondary"
+              .formatted(number, of, up ? "just after boot" : "in boot"));
+    }
+  }
+
   private void measure(BenchArguments common, String suspectMs)
       throws IOException, InterruptedException {
-    List<String> guest =
-        redis
-            ? List.of("--image", common.image("redis").orElseThrow().toString(), "--memory", "512M")
-            : List.of("--append", "beat_ms=200 rto_min_ms=20");
-    Path lockstep = common.lockstep();
     long acknowledged;
     boolean clean = true;
-    try (PairRig rig =
-        new PairRig(
-            lockstep,
-            new PairRig.Guest(guest, redis ? 512 : 8, redis, redis ? REDIS_PORT : SmallGuest.PORT),
-            Optional.of(suspectMs))) {
+    try (PairRig rig = new PairRig(common.lockstep(), guest(common), Optional.of(suspectMs))) {
       rig.awaitConsole(redis ? "lockstep: ready" : "ready");
       try (KeptConnection client =
           new KeptConnection(

@@ -40,7 +40,7 @@ final class PairRig implements AutoCloseable {
   private int started;
 
   /** One of the processes. */
-  private record Child(Process process, Path out, Path err) {
+  private record Child(Process process, Path out, Path err, Path storage) {
     String says() throws IOException {
       return Files.readString(out, StandardCharsets.ISO_8859_1);
     }
@@ -84,7 +84,6 @@ final class PairRig implements AutoCloseable {
     devices.addAll(List.of("--disk", disk.toString(), "--net", "switch=" + address));
     List<String> run = new ArrayList<>(List.of("run"));
     if (suspectMs.isPresent()) {
-      devices.addAll(List.of("--storage", directory.resolve("storage").toString()));
       devices.addAll(List.of("--suspect-ms", suspectMs.get()));
       run.addAll(List.of("--protect-listen", "127.0.0.1:0"));
     }
@@ -115,12 +114,19 @@ final class PairRig implements AutoCloseable {
     List<String> command = new ArrayList<>(List.of(lockstep.toString()));
     command.addAll(List.of(arguments));
     String name = arguments[0] + started++;
+    // Each sees the storage by a way of its own, which can be taken from it.
+    Path storage = directory.resolve(name + ".storage");
+    if (command.contains("--suspect-ms")) {
+      Files.createDirectories(directory.resolve("storage"));
+      Files.createSymbolicLink(storage, directory.resolve("storage"));
+      command.addAll(List.of("--storage", storage.toString()));
+    }
     Path out = directory.resolve(name + ".out");
     Path err = directory.resolve(name + ".err");
     ProcessBuilder builder =
         new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
     builder.environment().put("LOCKSTEP_RUNTIME_DIR", directory.resolve("run").toString());
-    Child child = new Child(builder.start(), out, err);
+    Child child = new Child(builder.start(), out, err, storage);
     children.add(child);
     return child;
   }
@@ -176,6 +182,11 @@ final class PairRig implements AutoCloseable {
         });
   }
 
+  /** Whether this was seen on the console that the primary's process shows. */
+  boolean primaryHasSaid(String text) throws IOException {
+    return primary.says().contains(text);
+  }
+
   /** Types a line on the guest's console. */
   void type(String line) throws IOException {
     OutputStream keys = primary.process().getOutputStream();
@@ -190,7 +201,16 @@ final class PairRig implements AutoCloseable {
 
   /** Starts a secondary, which begins to attach. */
   void beginAttach() throws IOException {
-    String address = (String) status(primary).get("listen");
+    beginAttach(primaryAddress());
+  }
+
+  /** Where the primary takes connections of a secondary. */
+  String primaryAddress() throws IOException {
+    return (String) status(primary).get("listen");
+  }
+
+  /** Starts a secondary that takes this for the primary's address. */
+  void beginAttach(String address) throws IOException {
     List<String> join = new ArrayList<>(List.of("secondary", "--join", address));
     join.addAll(devices);
     secondary = start(join.toArray(String[]::new));
@@ -218,6 +238,47 @@ final class PairRig implements AutoCloseable {
   /** Whether the secondary's process has joined and memory is being copied. */
   boolean isCopying() throws IOException {
     return "copying".equals(status(primary).get("role"));
+  }
+
+  /** A figure of the primary's {@code lockstep status}. */
+  double primaryFigure(String name) throws IOException {
+    return status(primary).get(name) instanceof Number n ? n.doubleValue() : Double.NaN;
+  }
+
+  /** The process id of the secondary. */
+  long secondaryPid() {
+    return secondary.process().pid();
+  }
+
+  /** What runs, and where its process stands. */
+  enum Side {
+    PRIMARY,
+    SECONDARY;
+
+    Side other() {
+      return this == PRIMARY ? SECONDARY : PRIMARY;
+    }
+  }
+
+  private Child child(Side side) {
+    return side == Side.PRIMARY ? primary : secondary;
+  }
+
+  /** Whether the process of this side has not ended. */
+  boolean isAlive(Side side) {
+    return child(side).process().isAlive();
+  }
+
+  /** The last line that this side's process wrote. */
+  String lastWords(Side side) throws IOException {
+    return child(side).lastWords();
+  }
+
+  /** Takes the storage from one side: its directory is not there any more. */
+  void hideStorage(Side side) throws IOException {
+    Path link = child(side).storage();
+    Files.delete(link);
+    Files.createSymbolicLink(link, directory.resolve("nowhere"));
   }
 
   /** {@code kill -9} of the primary; the secondary is the primary from now on. */
