@@ -9,6 +9,9 @@ import java.util.function.ToDoubleFunction;
 
 /** Measured times by workload and contender, and their ratios. */
 final class Ratios {
+  /** A target for what is only shown. */
+  static final double NO_TARGET = Double.NaN;
+
   /** One measurement, in seconds. */
   record Time(double cpu, double wall) {
     Time since(Time earlier) {
@@ -71,21 +74,26 @@ final class Ratios {
     for (String workload : times.keySet()) {
       double ratio = speed(workload, ours, peer, which);
       if (Double.isFinite(ratio)) {
-        out.ratio(workload + " (" + ours + ")", ratio, peer, BenchOutput.Better.HIGHER)
-            .with("value", median(workload, ours, which))
-            .with("peer_value", median(workload, peer, which))
-            .with("unit", unit)
-            .with("rounds", rounds(workload, ours))
-            .with("target", targetEach)
-            .print();
+        BenchOutput.Line line =
+            out.ratio(workload + " (" + ours + ")", ratio, peer, BenchOutput.Better.HIGHER)
+                .with("value", median(workload, ours, which))
+                .with("peer_value", median(workload, peer, which))
+                .with("unit", unit)
+                .with("rounds", rounds(workload, ours));
+        print(line, targetEach);
       }
     }
     double mean = meanSpeed(ours, peer, which);
     if (Double.isFinite(mean)) {
-      out.ratio(
-              "geometric mean (" + ours + ", " + unit + ")", mean, peer, BenchOutput.Better.HIGHER)
-          .with("target", targetMean)
-          .print();
+      String name = "geometric mean (" + ours + ", " + unit + ")";
+      print(out.ratio(name, mean, peer, BenchOutput.Better.HIGHER), targetMean);
     }
+  }
+
+  private static void print(BenchOutput.Line line, double target) {
+    if (!Double.isNaN(target)) {
+      line.with("target", target);
+    }
+    line.print();
   }
 }

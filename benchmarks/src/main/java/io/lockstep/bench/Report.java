@@ -67,7 +67,7 @@ final class Report {
   private static void section(
       StringBuilder text, Suite.Entry entry, List<Map<String, Object>> lines, Path plots)
       throws IOException {
-    text.append("\n## %s\n\n%s\n".formatted(entry.title(), entry.claim()));
+    text.append("\n## %s\n\n%s\n".formatted(entry.title(), entry.about()));
     ratios(text, entry, lines.stream().filter(l -> l.containsKey("ratio")).toList(), plots);
     values(
         text,
@@ -106,7 +106,7 @@ final class Report {
                   quantity(l, "value"),
                   quantity(l, "peer_value"),
                   number(l.get("rounds")),
-                  number(l.get("target")),
+                  target(l, "ratio"),
                   published(l)));
       if (l.get("ratio") instanceof Number ratio) {
         bars.add(
@@ -134,7 +134,7 @@ final class Report {
                   quantity(l, "value"),
                   l.get("better"),
                   number(l.get("rounds")),
-                  number(l.get("target"))));
+                  target(l, "value")));
     }
   }
 
@@ -155,10 +155,10 @@ final class Report {
                 samples.length,
                 unit,
                 number(percentile(samples, 50)),
-                target(line, "target_median"),
+                target(line, "target_median", percentile(samples, 50)),
                 number(percentile(samples, 95)),
                 number(percentile(samples, 99)),
-                target(line, "target_p99"),
+                target(line, "target_p99", percentile(samples, 99)),
                 number(percentile(samples, 100))));
     Files.writeString(plot, Plots.histogram(line.get("name") + ", " + unit, samples));
     text.append("\n![%s](plots/%s)\n".formatted(line.get("name"), plot.getFileName()));
@@ -173,8 +173,21 @@ final class Report {
     return sorted[Math.clamp(rank - 1, 0, sorted.length - 1)];
   }
 
+  private static String target(Map<String, Object> line, String member, double value) {
+    return line.get(member) instanceof Number n
+        ? " (target %s%s)".formatted(number(n), value > n.doubleValue() ? ", **missed**" : "")
+        : "";
+  }
+
+  /** The target of a figure, and whether it was missed. */
   private static String target(Map<String, Object> line, String member) {
-    return line.get(member) instanceof Number n ? " (target %s)".formatted(number(n)) : "";
+    if (!(line.get("target") instanceof Number target)
+        || !(line.get(member) instanceof Number value)) {
+      return number(line.get("target"));
+    }
+    int compared = Double.compare(value.doubleValue(), target.doubleValue());
+    boolean missed = "higher".equals(line.get("better")) ? compared < 0 : compared > 0;
+    return number(target) + (missed ? ", **missed**" : "");
   }
 
   private static String quantity(Map<String, Object> line, String member) {

@@ -20,7 +20,7 @@ public final class Suite {
    *
    * @param name in results and for {@code --only}
    * @param title in the report
-   * @param claim what it is to show, in a sentence or two
+   * @param about what it measures, in a sentence or two
    * @param mainClass simple name of its class in this package
    * @param quickSeconds limit with {@code --quick}
    * @param fullSeconds limit otherwise
@@ -29,7 +29,7 @@ public final class Suite {
   record Entry(
       String name,
       String title,
-      String claim,
+      String about,
       String mainClass,
       int quickSeconds,
       int fullSeconds,
@@ -40,8 +40,8 @@ public final class Suite {
           new Entry(
               "bare",
               "Guest speed: programs on the bare board",
-              "A guest that computes runs as fast as in QEMU's system emulation, which does not"
-                  + " count instructions as Lockstep always does.",
+              "How fast a guest computes, against QEMU's system emulation, which does not count"
+                  + " instructions as Lockstep always does, and against the computer itself.",
               "BareMetalBench",
               50,
               1800,
@@ -58,7 +58,7 @@ public final class Suite {
           new Entry(
               "boot",
               "Boot of Debian",
-              "A stock Debian is up about as soon as in QEMU.",
+              "How soon a stock Debian is up, in both execution tiers, against QEMU.",
               "BootBench",
               40,
               900,
@@ -66,8 +66,7 @@ public final class Suite {
           new Entry(
               "recording",
               "Recording and replay",
-              "Recording costs a few percent, an idle guest's log is almost empty, and a replay"
-                  + " takes no longer than the run.",
+              "What recording costs, how large the log is, and how long a replay takes.",
               "RecordingBench",
               75,
               1800,
@@ -75,9 +74,9 @@ public final class Suite {
           new Entry(
               "protected",
               "Protected against unprotected",
-              "A protected guest computes at nearly the speed of an unprotected one, and a reply"
-                  + " comes a fraction of a millisecond later. Two free processor cores are"
-                  + " assumed.",
+              "What is left of a guest's speed when it is protected, and how much later a reply"
+                  + " comes. Both hosts, switch and client run on this computer: with two"
+                  + " processors they share them.",
               "ProtectedBench",
               75,
               1800,
@@ -85,8 +84,8 @@ public final class Suite {
           new Entry(
               "failover",
               "Attach, kill, and the pause",
-              "After kill -9 of the primary a client waits for a moment on the same connection; the"
-                  + " guest hardly stops while a secondary is attached.",
+              "How long a client waits on its connection after kill -9 of a host, and how long the"
+                  + " guest stops while a secondary is attached.",
               "FailoverBench",
               60,
               1800,
@@ -94,7 +93,7 @@ public final class Suite {
           new Entry(
               "network",
               "The virtual network",
-              "The switch and the gateway carry what a guest can send.",
+              "What the switch and the gateway carry between a guest and a client on the host.",
               "NetworkBench",
               50,
               900,

@@ -20,7 +20,7 @@ class ReportTest {
   @TempDir Path dir;
 
   private static final Suite.Entry ENTRY =
-      new Suite.Entry("b", "A title", "A claim.", "None", 1, 1, "nothing");
+      new Suite.Entry("b", "A title", "What it measures.", "None", 1, 1, "nothing");
 
   private static List<Map<String, Object>> lines() throws Exception {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -32,12 +32,17 @@ class ReportTest {
         .with("published", 0.95)
         .with("published_source", "somebody")
         .print();
+    out.ratio("hash", 0.5, "QEMU", Better.HIGHER).with("target", 0.7).print();
     out.value("attach pause", 12.5, "ms", Better.LOWER).with("target", 50).print();
+    out.value("lag", 50.5, "ms", Better.LOWER).with("target", 50).print();
     List<Double> samples = new ArrayList<>();
     for (int i = 1; i <= 200; i++) {
       samples.add((double) i);
     }
-    out.distribution("pause", samples, "ms", Better.LOWER).with("target_median", 100).print();
+    out.distribution("pause", samples, "ms", Better.LOWER)
+        .with("target_median", 100)
+        .with("target_p99", 190)
+        .print();
     out.skipped("redis", "There is no image.");
     List<Map<String, Object>> lines = new ArrayList<>();
     for (String line : bytes.toString(StandardCharsets.UTF_8).lines().toList()) {
@@ -54,15 +59,18 @@ class ReportTest {
 
     assertThat(dir.resolve("report.md"))
         .content()
-        .contains("## A title", "A claim.", "a fast one", "A quick run")
+        .contains("## A title", "What it measures.", "a fast one", "A quick run")
         .contains("| sieve <&> | **0.912** | QEMU | higher | 2.20 s CPU | 2 s CPU |")
         .contains("0.950 (somebody)")
         .contains("| attach pause | **12.5 ms** | lower |  | 50 |")
+        .contains("| hash | **0.500** | QEMU | higher |  |  |  | 0.700, **missed** |")
+        .contains("| lag | **50.5 ms** | lower |  | 50, **missed** |")
         .contains("(200, in ms): median **100** (target 100), 95th percentile 190, 99th 198")
+        .contains("198 (target 190, **missed**)")
         .contains("- redis: **not measured**. There is no image.");
     Map<String, Object> json = JSON.std.mapFrom(Files.readString(dir.resolve("report.json")));
     assertThat(json).containsEntry("quick", true);
-    assertThat((List<?>) json.get("results")).hasSize(4);
+    assertThat((List<?>) json.get("results")).hasSize(6);
   }
 
   @Test
