@@ -35,9 +35,36 @@ final class RunProcess implements AutoCloseable {
     return start(new ProcessBuilder(command));
   }
 
-  /** Starts any process. */
+  /** Starts any process; one that Ctrl-C ends also where these tests run in the background. */
   static RunProcess start(ProcessBuilder builder) throws IOException {
+    if (RESETS_SIGNALS) {
+      List<String> command = new ArrayList<>(WITH_SIGINT);
+      command.addAll(builder.command());
+      builder.command(command);
+    }
     return new RunProcess(builder.start());
+  }
+
+  /**
+   * A shell starts what it runs in the background with SIGINT ignored, everything that is started
+   * from there inherits that, and a JVM leaves it so.
+   */
+  private static final List<String> WITH_SIGINT = List.of("env", "--default-signal=INT");
+
+  /** Whether this host's {@code env} can undo that: GNU's can. */
+  private static final boolean RESETS_SIGNALS = resetsSignals();
+
+  private static boolean resetsSignals() {
+    try {
+      List<String> command = new ArrayList<>(WITH_SIGINT);
+      command.add("true");
+      return new ProcessBuilder(command).start().waitFor() == 0;
+    } catch (IOException e) {
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 
   /** What starts {@code lockstep}, to which its arguments are added. */
