@@ -87,32 +87,23 @@ public final class PairFaults {
       client.awaitMore(VALUES);
       double pause = client.pauseAfter(cutAt);
       long values = client.stopAndVerify();
-      if (blind.isEmpty()) {
+      if (blind.isPresent()) {
+        // It has not lost, as far as it can know: it waits for the storage.
+        rig.await("a word about it", () -> rig.lastWords(blind.get()).contains("storage"));
+      } else {
         rig.await(
             "the end of one side",
             () -> !rig.isAlive(Side.PRIMARY) || !rig.isAlive(Side.SECONDARY));
       }
-      Side ended = blind.orElseGet(() -> aliveOne(rig).other());
-      if (blind.isPresent()) {
-        // It has not lost, as far as it can know: it waits for the storage.
-        rig.await("a word about the storage", () -> rig.lastWords(ended).contains("storage"));
-        if (!rig.isAlive(ended.other())) {
-          throw new IOException(
-              "The side that sees the storage has ended: " + rig.lastWords(ended.other()));
-        }
-      } else if (!rig.isAlive(ended.other())) {
-        throw new IOException("Both sides have ended: " + rig.lastWords(ended));
+      Side loser = blind.orElseGet(() -> rig.isAlive(Side.PRIMARY) ? Side.SECONDARY : Side.PRIMARY);
+      if (!rig.isAlive(loser.other())) {
+        throw new IOException("Nobody carries on: " + rig.lastWords(loser.other()));
       }
       out.progress(
           "link cut, %s: the %s carries on, client's pause %.0f ms, %d values; the %s says: %s"
-              .formatted(title, ended.other(), pause, values, ended, rig.lastWords(ended)));
+              .formatted(title, loser.other(), pause, values, loser, rig.lastWords(loser)));
       out.value("link cut, %s: client's pause".formatted(title), pause, "ms", Better.LOWER).print();
     }
-  }
-
-  /** Who has not been told to end, once somebody has. */
-  private static Side aliveOne(PairRig rig) {
-    return rig.isAlive(Side.PRIMARY) ? Side.PRIMARY : Side.SECONDARY;
   }
 
   /** The secondary gets one {@code part} of the time; one that gets too little is dropped. */
