@@ -93,7 +93,10 @@ public final class VcpuLoop implements InputPort {
   private long lastReadingTicks = Long.MIN_VALUE;
   private long nextReadingTicks;
   private long nextDigestTicks;
+
+  /** Where a digest was the last thing journalled; negative if something followed it. */
   private long lastDigestPoint = -1;
+
   private double throttleOwedNanos;
   private long runTicks;
   private long idleTicks;
@@ -248,10 +251,19 @@ public final class VcpuLoop implements InputPort {
    * #run}.
    */
   public long journal(LogEntry entry) {
+    return append(entry);
+  }
+
+  /** All but digests: what is journalled may change the machine without a step. */
+  private long append(LogEntry entry) {
+    lastDigestPoint = -1;
     return journal.append(entry);
   }
 
-  /** Appends a digest entry now. On the vCPU thread, or before {@link #run}. */
+  /**
+   * Appends a digest entry now, unless one of this very state was the last entry. On the vCPU
+   * thread, or before {@link #run}.
+   */
   public void digestNow() {
     digest(clock.ticks());
   }
@@ -274,7 +286,7 @@ public final class VcpuLoop implements InputPort {
       LogEntry.EndReason reason = stopping ? endReason : LogEntry.EndReason.GUEST_HALTED;
       if (reason != null) {
         digest(clock.ticks());
-        journal.append(new LogEntry.End(machine.steps(), reason));
+        append(new LogEntry.End(machine.steps(), reason));
       }
       return power == Power.ON
           ? new VcpuEnd.Stopped(machine.steps())
@@ -437,14 +449,14 @@ public final class VcpuLoop implements InputPort {
       }
     }
     inputs++;
-    journal.append(new LogEntry.InputEntry(machine.steps(), input));
+    append(new LogEntry.InputEntry(machine.steps(), input));
     machine.apply(input);
     Replayer.settle(machine);
   }
 
   private void read(long hostTicks) {
     Input.ClockReading reading = pacer.reading(machine, hostTicks);
-    journal.append(new LogEntry.InputEntry(machine.steps(), reading));
+    append(new LogEntry.InputEntry(machine.steps(), reading));
     machine.apply(reading);
     Replayer.settle(machine);
     readings++;

@@ -73,6 +73,49 @@ class VcpuLoopTest {
   }
 
   @Test
+  void aDigestBehindAnInputIsTakenAlsoWhereOneWasTakenBeforeIt() throws Exception {
+    try (ToyRun run = new ToyRun(7, ClockMode.HOST, 0)) {
+      VcpuLoop loop = run.loop(ClockMode.HOST, run.inMemory(), ToyRun.PACE);
+      CompletableFuture<VcpuEnd> end = start(loop);
+      // All at one point: the inputs offered by a command are applied before the next step.
+      CompletableFuture<Long> digest =
+          loop.execute(
+                  () -> {
+                    loop.digestNow();
+                    loop.digestNow();
+                    loop.offer(new Input.ConsoleInput(7, new byte[] {1}));
+                    return loop.<Long>execute(
+                        () -> {
+                          loop.digestNow();
+                          return run.machine.digest();
+                        });
+                  })
+              .thenCompose(later -> later);
+      long expected = digest.get();
+      loop.stop(null).get();
+      end.get();
+      int typed = indexOfTyping(run.log);
+      assertThat(run.log.subList(0, typed))
+          .filteredOn(e -> e.point() == run.log.get(typed).point())
+          .filteredOn(LogEntry.Digest.class::isInstance)
+          .hasSize(1);
+      assertThat(run.log.get(typed + 1))
+          .isEqualTo(new LogEntry.Digest(run.log.get(typed).point(), expected));
+    }
+  }
+
+  private static int indexOfTyping(List<LogEntry> log) {
+    for (int i = 0; i < log.size(); i++) {
+      if (log.get(i) instanceof LogEntry.InputEntry e
+          && e.input() instanceof Input.ConsoleInput c
+          && c.device() == 7) {
+        return i;
+      }
+    }
+    throw new AssertionError("no input in " + log);
+  }
+
+  @Test
   void anIdleMachineIsWokenByAnInputAndByItsTimer() throws Exception {
     try (ToyRun run = new ToyRun(3, ClockMode.HOST, 2_000_000)) {
       VcpuLoop loop = run.loop(ClockMode.HOST, run.inMemory(), ToyRun.PACE);
