@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A client with one TCP connection, never another: it appends 1, 2, 3, ... and checks each reply.
@@ -17,6 +18,8 @@ import java.util.concurrent.TimeUnit;
 final class KeptConnection implements AutoCloseable {
   private static final int REPLY_TIMEOUT_MS = 60_000;
   private static final int CONNECT_TIMEOUT_MS = 1_000;
+  private static final int ATTEMPTS_MAX = 300;
+  private static final long ATTEMPT_PAUSE_NANOS = 200_000_000;
 
   private final Service service;
   private final Socket socket;
@@ -61,9 +64,11 @@ final class KeptConnection implements AutoCloseable {
       } catch (IOException e) {
         connected.close();
         reader = null;
-        if (attempt == 100) {
+        if (attempt == ATTEMPTS_MAX) {
           throw e;
         }
+        // A guest that boots refuses at once.
+        LockSupport.parkNanos(ATTEMPT_PAUSE_NANOS);
       }
     }
     socket = connected;
