@@ -11,12 +11,14 @@ import picocli.CommandLine.TypeConversionException;
 final class EngineOption {
   @Option(
       names = "--engine",
-      paramLabel = "interpreter|regions",
+      paramLabel = "interpreter|bytecode|regions",
       converter = ModeConverter.class,
       description =
-          "How guest code is executed: 'regions' compiles what is hot (default), 'interpreter'"
-              + " compiles nothing. The guest cannot tell, and the two sides of a pair, or a"
-              + " recording and its replay, may differ in it.")
+          "How guest code is executed: 'regions' compiles what is used more than a few times to"
+              + " code of this computer's processor (default; on others than x86-64 it is"
+              + " 'bytecode'), 'bytecode' compiles what is hot to bytecode of the JVM,"
+              + " 'interpreter' compiles nothing. The guest cannot tell, and the two sides of a"
+              + " pair, or a recording and its replay, may differ in it.")
   private Mode mode = Mode.REGIONS;
 
   /** Makes the choice take effect for all machines of this process, whoever makes them. */
@@ -33,7 +35,8 @@ final class EngineOption {
           return mode;
         }
       }
-      throw new TypeConversionException("'" + text + "' is not one of interpreter and regions");
+      throw new TypeConversionException(
+          "'" + text + "' is not one of interpreter, bytecode and regions");
     }
   }
 }

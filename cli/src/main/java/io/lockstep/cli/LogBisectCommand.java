@@ -40,7 +40,7 @@ final class LogBisectCommand implements Callable<Integer> {
     PrintWriter out = command.commandLine().getOut();
     try {
       MachineFactory first = tiers ? make(EngineOptions.INTERPRETER) : Machine::new;
-      MachineFactory second = tiers ? make(EngineOptions.REGIONS) : Machine::new;
+      MachineFactory second = tiers ? make(EngineOptions.standard()) : Machine::new;
       BisectResult result = new Bisector(argument.open(), first, second).run();
       out.println(result.text());
       out.flush();

@@ -34,7 +34,7 @@ final class TierRun {
     }
     try {
       Machine interpreted = machine(EngineOptions.INTERPRETER, TierRun::show);
-      Machine compiled = machine(EngineOptions.REGIONS, OutputSink.NONE);
+      Machine compiled = machine(EngineOptions.standard(), OutputSink.NONE);
       Optional<TierComparison.Difference> difference =
           new TierComparison(interpreted, compiled).run(Long.MAX_VALUE, INTERVAL_STEPS);
       err.println("lockstep: interpreted: " + RunStats.engine(interpreted));

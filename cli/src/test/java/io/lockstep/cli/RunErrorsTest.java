@@ -72,7 +72,7 @@ class RunErrorsTest {
   @Test
   void anUnknownEngineIsAWrongUsage() {
     assertThat(run("--engine", "turbo")).isEqualTo(2);
-    assertThat(err.toString()).contains("'turbo' is not one of interpreter and regions");
+    assertThat(err.toString()).contains("'turbo' is not one of interpreter, bytecode and regions");
   }
 
   @Test

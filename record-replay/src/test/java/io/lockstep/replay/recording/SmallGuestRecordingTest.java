@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -40,7 +41,10 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(300)
 class SmallGuestRecordingTest {
   private static final int DISK_SECTORS = 4096;
-  private static final long STEPS = 30_000_000;
+  private static final int SNAPSHOTS = 3;
+
+  /** Between two snapshots, and from the last one to the end. */
+  private static final long STEPS = 20_000_000;
 
   @TempDir Path temp;
   private Recording recording;
@@ -65,7 +69,8 @@ class SmallGuestRecordingTest {
         Recorder.start(
             temp.resolve("recording"), machine, config, 5, Map.of(), SyncPolicy.NEVER, e -> {})) {
       VcpuLoop[] loop = new VcpuLoop[1];
-      AtomicLong snapshots = new AtomicLong();
+      List<CompletableFuture<Integer>> snapshots = new ArrayList<>();
+      AtomicLong end = new AtomicLong(Long.MAX_VALUE);
       OutputGate gate = OutputGate.passingTo(o -> serve(o, loop[0]));
       loop[0] =
           new VcpuLoop(
@@ -75,11 +80,16 @@ class SmallGuestRecordingTest {
               HostClock.startingAt(0),
               entry -> {
                 long lsn = recorder.journal().append(entry);
-                if (entry.point() > STEPS / 4 * (snapshots.get() + 1) && snapshots.get() < 3) {
-                  snapshots.incrementAndGet();
-                  recorder.snapshot(loop[0]);
+                if (snapshots.size() < SNAPSHOTS
+                    && entry.point() > STEPS * (snapshots.size() + 1)) {
+                  snapshots.add(recorder.snapshot(loop[0]));
                 }
-                if (entry.point() > STEPS) {
+                // However quick the guest is, there is something behind the last snapshot.
+                if (snapshots.size() == SNAPSHOTS
+                    && snapshots.stream().allMatch(CompletableFuture::isDone)) {
+                  end.compareAndSet(Long.MAX_VALUE, entry.point() + STEPS);
+                }
+                if (entry.point() > end.get()) {
                   loop[0].stop(LogEntry.EndReason.STOPPED);
                 }
                 return lsn;
@@ -143,7 +153,9 @@ class SmallGuestRecordingTest {
   @Test
   void itReplaysTheSameWithRegionsFromTheFirstJumpOn() throws Exception {
     // So few units that they are dropped and made again all the time.
-    replaysTheSame((config, out) -> new Machine(config, out, EngineOptions.eager(1, 40)));
+    replaysTheSame(
+        (config, out) ->
+            new Machine(config, out, EngineOptions.eager(EngineOptions.Mode.REGIONS, 1, 40)));
   }
 
   @Test

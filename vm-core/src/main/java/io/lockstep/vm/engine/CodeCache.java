@@ -18,7 +18,27 @@ final class CodeCache implements GuestRam.CodeObserver {
   private final CodePage[] bySlot = new CodePage[Mmu.fetchSlots()];
 
   private Mmu mmu;
+  private Follower follower = Follower.NONE;
   private boolean written;
+
+  /** Keeps something of its own that is derived from pages and slots. */
+  interface Follower {
+    /** Follows nothing. */
+    Follower NONE =
+        new Follower() {
+          @Override
+          public void pageDropped(int page) {}
+
+          @Override
+          public void slotChanged(int slot) {}
+        };
+
+    /** Decoded code of this page (index in RAM) is stale. */
+    void pageDropped(int page);
+
+    /** The fetch slot leads to nothing any more, or elsewhere. */
+    void slotChanged(int slot);
+  }
 
   CodeCache(GuestRam ram) {
     this.ram = ram;
@@ -30,6 +50,10 @@ final class CodeCache implements GuestRam.CodeObserver {
     mmu = theMmu;
   }
 
+  void setFollower(Follower next) {
+    follower = next;
+  }
+
   /** What each fetch slot leads to; an entry may be null, or a page that has died. */
   CodePage[] bySlot() {
     return bySlot;
@@ -37,6 +61,7 @@ final class CodeCache implements GuestRam.CodeObserver {
 
   void onFetchSlotChanged(int slot) {
     bySlot[slot] = null;
+    follower.slotChanged(slot);
   }
 
   /** The page for a physical address in RAM, made if need be, also entered for the slot. */
@@ -80,6 +105,7 @@ final class CodeCache implements GuestRam.CodeObserver {
     if (page != null) {
       page.die();
       pages[index] = null;
+      follower.pageDropped(index);
     }
     ram.flags()[index] &= (byte) ~GuestRam.CODE;
   }

@@ -14,6 +14,7 @@ import java.util.function.BooleanSupplier;
  * shows.
  */
 public final class Engine {
+  private final Hart hart;
   private final Mmu mmu;
   private final CodeCache code;
   private final MemoryOps memory;
@@ -33,13 +34,14 @@ public final class Engine {
       Pmp pmp,
       BooleanSupplier supervisorCall,
       EngineOptions options) {
+    this.hart = hart;
     code = new CodeCache(ram);
     mmu = new Mmu(hart, ram, pmp, code::onFetchSlotChanged);
     code.attach(mmu);
     memory = new MemoryOps(hart, mmu, ram, bus, code);
     Csrs csrs = new Csrs(hart, pmp, new CsrEffects());
     system = new SystemOps(hart, csrs, mmu, supervisorCall::getAsBoolean);
-    regions = new Regions(hart, mmu, code, memory, options);
+    regions = new Regions(hart, mmu, code, memory, system, options, ram);
     interpreter = new Interpreter(hart, mmu, code, memory, system, regions, options.threshold());
   }
 
@@ -52,6 +54,14 @@ public final class Engine {
     @Override
     public void interruptsChanged() {
       system.requestReturn();
+    }
+
+    @Override
+    public void interruptsOpened() {
+      // A timer that becomes due with this step ends the run by itself.
+      if (hart.interruptToTake() >= 0) {
+        system.requestReturn();
+      }
     }
   }
 

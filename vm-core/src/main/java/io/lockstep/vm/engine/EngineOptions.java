@@ -1,5 +1,7 @@
 package io.lockstep.vm.engine;
 
+import io.lockstep.vm.engine.x86.CodeSpace;
+
 /**
  * How guest code is executed. Nothing here is visible to the guest.
  *
@@ -25,25 +27,43 @@ public record EngineOptions(
   public static final EngineOptions INTERPRETER =
       new EngineOptions(Mode.INTERPRETER, Integer.MAX_VALUE, 1, 0, 0, 0, 0);
 
-  /** Both tiers. */
+  /** The interpreter, and regions as machine code. */
   public static final EngineOptions REGIONS =
-      new EngineOptions(Mode.REGIONS, 4000, 1000, 20_000, 16_000, 100, 64);
+      new EngineOptions(Mode.REGIONS, 8, 1000, 20_000, Integer.MAX_VALUE, 100, 64);
+
+  /** The interpreter, and regions as bytecode. */
+  public static final EngineOptions BYTECODE =
+      new EngineOptions(Mode.BYTECODE, 4000, 1000, 20_000, 16_000, 100, 64);
 
   /** Which tiers there are. */
   public enum Mode {
     /** Decoded blocks only. */
-    INTERPRETER,
+    INTERPRETER(8192),
     /** Hot code as JVM bytecode. */
-    REGIONS
+    BYTECODE(8192),
+    /** Hot code as code of the host's processor where there is such, else as JVM bytecode. */
+    REGIONS(32_768);
+
+    private final int slice;
+
+    Mode(int slice) {
+      this.slice = slice;
+    }
+
+    /** Steps that take some tens of microseconds. */
+    public int slice() {
+      return slice;
+    }
   }
 
-  private static volatile EngineOptions standard = REGIONS;
+  private static volatile EngineOptions standard;
 
   /**
    * What is used when nothing else is said: both tiers, unless the process has chosen otherwise.
    */
   public static EngineOptions standard() {
-    return standard;
+    EngineOptions chosen = standard;
+    return chosen != null ? chosen : of(Mode.REGIONS);
   }
 
   /**
@@ -54,16 +74,17 @@ public record EngineOptions(
     standard = of(mode);
   }
 
-  /** The ordinary options of a mode. */
+  /** The ordinary options of a mode, or of the one that takes its place on this host. */
   public static EngineOptions of(Mode mode) {
     return switch (mode) {
       case INTERPRETER -> INTERPRETER;
-      case REGIONS -> REGIONS;
+      case BYTECODE -> BYTECODE;
+      case REGIONS -> CodeSpace.isPossible() ? REGIONS : BYTECODE;
     };
   }
 
   /** Compiles nearly everything, and much of it again and again: for tests. */
-  public static EngineOptions eager(int threshold, int unitsMax) {
-    return new EngineOptions(Mode.REGIONS, threshold, 1, Integer.MAX_VALUE, unitsMax, 2, 64);
+  public static EngineOptions eager(Mode mode, int threshold, int unitsMax) {
+    return new EngineOptions(mode, threshold, 1, Integer.MAX_VALUE, unitsMax, 2, 64);
   }
 }

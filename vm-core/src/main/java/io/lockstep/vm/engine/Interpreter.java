@@ -34,6 +34,9 @@ final class Interpreter {
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final long PAGE_MASK = -4096L;
 
+  /** More than any compiled unit needs to take its first steps. */
+  private static final long FUEL_FOR_ANY = 1024;
+
   private final Hart hart;
   private final Mmu mmu;
   private final CodeCache code;
@@ -120,6 +123,7 @@ final class Interpreter {
     dispatch:
     while (true) {
       if (first == null) {
+        boolean fetched = false;
         int slot = Mmu.fetchSlot(pc, hart.fetchContext);
         CodePage cp = bySlot[slot];
         if (cp == null
@@ -140,7 +144,9 @@ final class Interpreter {
           if (block.count > left) {
             block = code.decode(block.page, block.start(), (int) left);
           }
-        } else if (++block.heat > hot) {
+          fetched = true;
+        }
+        if (++block.heat > hot && (!fetched || left >= FUEL_FOR_ANY)) {
           long after = regions.run(block, pc, left);
           if (after == RegionCode.LEAVE) {
             return;
@@ -148,6 +154,9 @@ final class Interpreter {
           if (after != left) {
             left = after;
             pc = hart.pc;
+            // Units access CSRs, which may have changed these.
+            context = hart.dataContext * Mmu.FAST_CONTEXT_STRIDE;
+            fpReady = !hart.fpOff && hart.fpIsDirty();
             continue;
           }
         }

@@ -130,6 +130,35 @@ final class MemoryOps implements SlowPath {
         hart.fpDirty();
       }
     }
+    perform(op, c, address);
+    return mustStop();
+  }
+
+  /**
+   * The same for machine code.
+   *
+   * @param left fuel left, with all that {@code info} says charged
+   * @param info the instruction, {@link AccessInfo}
+   * @param page virtual address of its page
+   * @return whether the run must end; then the hart's pc and steps are exact
+   */
+  boolean slow(long op, long address, long left, long info, long page) {
+    hart.steps = target - left - AccessInfo.behind(info);
+    perform(op, Op.code(op), address);
+    if (!mustStop()) {
+      return false;
+    }
+    hart.pc = page + AccessInfo.offset(info);
+    if (takeFault()) {
+      hart.takeException(faultCause, faultValue, hart.pc);
+    } else {
+      hart.steps++;
+      hart.pc = page + AccessInfo.nextOffset(info);
+    }
+    return true;
+  }
+
+  private void perform(long op, int c, long address) {
     if (isLoad(c)) {
       setUnlessFaulted(op, load(c, address));
     } else if (c <= Op.FSD) {
@@ -139,7 +168,6 @@ final class MemoryOps implements SlowPath {
     } else {
       setUnlessFaulted(op, atomic(c, address, hart.x[Op.rs2(op)]));
     }
-    return mustStop();
   }
 
   private boolean mustStop() {
@@ -381,10 +409,12 @@ final class MemoryOps implements SlowPath {
     long value = size == 4 ? (int) raw : raw;
     if (loadOnly) {
       hart.reservation = physical;
+      mmu.makeFast(address, physical, Mmu.LOAD);
     } else if (c == Op.SC_W || c == Op.SC_D) {
-      return storeConditional(operand, physical, size);
+      return storeConditional(address, operand, physical, size);
     } else {
       write(physical, size, combine(c, value, size == 4 ? (int) operand : operand));
+      mmu.makeFast(address, physical, Mmu.STORE);
     }
     return value;
   }
@@ -393,11 +423,12 @@ final class MemoryOps implements SlowPath {
     return c >= Op.AMOSWAP_D || c == Op.LR_D || c == Op.SC_D;
   }
 
-  private long storeConditional(long value, long physical, int size) {
+  private long storeConditional(long address, long value, long physical, int size) {
     boolean holds = hart.reservation == physical;
     hart.reservation = -1;
     if (holds) {
       write(physical, size, value);
+      mmu.makeFast(address, physical, Mmu.STORE);
     }
     return holds ? 0 : 1;
   }

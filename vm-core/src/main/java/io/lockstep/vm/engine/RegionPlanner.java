@@ -32,27 +32,38 @@ final class RegionPlanner {
 
   private final List<Integer> returnPoints = new ArrayList<>();
 
-  private RegionPlanner(CodePage page) {
+  private final boolean withCsrs;
+
+  private RegionPlanner(CodePage page, boolean withCsrs) {
     this.page = page;
+    this.withCsrs = withCsrs;
   }
 
-  /** The region that starts with a block; null if there is nothing to compile there. */
-  static Region plan(Block entry) {
-    if (usable(entry) == 0) {
+  /**
+   * The region that starts with a block; null if there is nothing to compile there.
+   *
+   * @param withCsrs whether a region can hold accesses to CSRs
+   */
+  static Region plan(Block entry, boolean withCsrs) {
+    RegionPlanner planner = new RegionPlanner(entry.page, withCsrs);
+    if (planner.usable(entry) == 0) {
       return null;
     }
-    RegionPlanner planner = new RegionPlanner(entry.page);
     planner.collect(entry.start());
     return planner.build();
   }
 
   /** Instructions of a block that a region can hold: all but a system instruction at the end. */
-  private static int usable(Block block) {
+  private int usable(Block block) {
     if (block == null || block.crossedInto != null) {
       return 0;
     }
     int last = Op.code(block.ops[block.count - 1]);
-    return last >= Op.CSR ? block.count - 1 : block.count;
+    return isOutside(last) ? block.count - 1 : block.count;
+  }
+
+  private boolean isOutside(int code) {
+    return code > Op.CSR || code == Op.CSR && !withCsrs;
   }
 
   private void collect(int entry) {
@@ -61,7 +72,7 @@ final class RegionPlanner {
       Block block = page.blocks[starts[i] >> 1];
       long last = block.ops[block.count - 1];
       int code = Op.code(last);
-      if (code >= Op.CSR) {
+      if (isOutside(code)) {
         continue;
       }
       if (code >= Op.BEQ && code <= Op.JAL) {

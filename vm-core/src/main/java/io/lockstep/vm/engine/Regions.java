@@ -5,16 +5,19 @@ import io.lockstep.vm.engine.region.RegionCode;
 import io.lockstep.vm.engine.region.RegionCompiler;
 import io.lockstep.vm.engine.region.RegionContext;
 import io.lockstep.vm.engine.region.RegionLoader;
+import io.lockstep.vm.engine.x86.CodeSpace;
 import io.lockstep.vm.hart.Hart;
+import io.lockstep.vm.memory.GuestRam;
 import io.lockstep.vm.mmu.Mmu;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 
 /**
- * The top tier: which code is compiled to regions, and running them. Everything here is cache and
- * policy; what a region does is what the interpreter does with the same blocks.
+ * The compiled tier: which code is compiled to regions, and running them. Everything here is cache
+ * and policy; what a region does is what the interpreter does with the same blocks.
  *
- * <p>Implementation notes. A block that is the target of backward jumps, calls and indirect jumps
+ * <p>Where the host allows it regions are {@linkplain MachineCode machine code}. The rest of this
+ * class is about bytecode. A block that is the target of backward jumps, calls and indirect jumps
  * counts how often it is; past the threshold it is compiled, on the vCPU thread, which takes some
  * hundred microseconds. HotSpot needs far longer to compile what comes out (its threads do that in
  * the background), and a region is slower than the base tier until it has. So compilation has a
@@ -22,15 +25,21 @@ import java.util.Arrays;
  * a little later, and a flat profile, as a boot has, cannot flood HotSpot.
  */
 final class Regions {
-  private static final int NEVER = Integer.MIN_VALUE;
+  /** Heat of a block that nothing can be made of. */
+  static final int NEVER = Integer.MIN_VALUE;
+
   private static final int RECENT = 1 << 15;
 
   private final Hart hart;
   private final Mmu mmu;
   private final CodeCache code;
   private final MemoryOps memory;
+  private final SystemOps system;
   private final EngineOptions options;
   private final RegionLoader[] loaders = new RegionLoader[4];
+  private final GuestRam ram;
+  private boolean wantsMachineCode;
+  private MachineCode machineCode;
 
   /**
    * Units by the address at which they were entered, a few bits of it: the short way from one
@@ -52,13 +61,23 @@ final class Regions {
   private long evicted;
   private long stepsInRegions;
 
-  Regions(Hart hart, Mmu mmu, CodeCache code, MemoryOps memory, EngineOptions options) {
+  Regions(
+      Hart hart,
+      Mmu mmu,
+      CodeCache code,
+      MemoryOps memory,
+      SystemOps system,
+      EngineOptions options,
+      GuestRam ram) {
+    this.system = system;
+    this.ram = ram;
     this.hart = hart;
     this.mmu = mmu;
     this.code = code;
     this.memory = memory;
     this.options = options;
     this.credit = options.creditMax();
+    this.wantsMachineCode = options.mode() == EngineOptions.Mode.REGIONS;
   }
 
   /** Tells of a new run: the step it ends at, and whether it may end earlier. */
@@ -74,6 +93,11 @@ final class Regions {
    *     interpreted; or {@link RegionCode#LEAVE}
    */
   long run(Block block, long pc, long left) {
+    if (machineCodeIsThere()) {
+      long after = machineCode.run(block, pc, left, target, soft);
+      stepsInRegions += left - (after == RegionCode.LEAVE ? target - hart.steps : after);
+      return after;
+    }
     Unit unit = unitOf(block);
     if (unit == null) {
       unit = compile(block, left);
@@ -128,6 +152,20 @@ final class Regions {
     }
   }
 
+  /** Made when the first block is hot: a machine that is only looked at needs none. */
+  private boolean machineCodeIsThere() {
+    if (machineCode == null && wantsMachineCode) {
+      wantsMachineCode = false;
+      CodeSpace.create(hart.x, mmu.loadFast, mmu.storeFast, ram)
+          .ifPresent(
+              space -> {
+                machineCode = new MachineCode(hart, memory, system, space, options.unitsMax());
+                code.setFollower(machineCode);
+              });
+    }
+    return machineCode != null;
+  }
+
   private static int indexOf(long pc) {
     return (int) (pc >>> 1 ^ pc >>> 13) & RECENT - 1;
   }
@@ -170,7 +208,7 @@ final class Regions {
     if (block.heat < 0) {
       return null;
     }
-    Region region = RegionPlanner.plan(block);
+    Region region = RegionPlanner.plan(block, false);
     if (region == null) {
       block.heat = NEVER;
       return null;
@@ -222,11 +260,22 @@ final class Regions {
 
   /** Drops all units. */
   void dropAll() {
+    if (machineCode != null) {
+      machineCode.forgetAll();
+    }
     evictDownTo(0);
     Arrays.fill(recent, null);
   }
 
   EngineStats stats() {
-    return new EngineStats(compiled, compiledInstructions, units.size(), evicted, stepsInRegions);
+    MachineCode m = machineCode;
+    return m == null
+        ? new EngineStats(compiled, compiledInstructions, units.size(), evicted, stepsInRegions)
+        : new EngineStats(
+            compiled + m.compiled(),
+            compiledInstructions + m.compiledInstructions(),
+            units.size() + m.units(),
+            evicted + m.forgotten(),
+            stepsInRegions);
   }
 }

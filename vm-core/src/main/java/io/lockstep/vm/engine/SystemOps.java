@@ -44,6 +44,11 @@ final class SystemOps {
     mustReturn = false;
   }
 
+  /** Whether the run must end after the last instruction. */
+  boolean returnRequested() {
+    return mustReturn;
+  }
+
   /** Whether the run must end after the last instruction; asking forgets it. */
   boolean mustReturn() {
     boolean m = mustReturn;

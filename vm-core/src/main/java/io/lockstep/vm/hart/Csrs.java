@@ -37,6 +37,9 @@ public final class Csrs {
 
     /** An interrupt may have become pending or enabled, or a timer was set. */
     void interruptsChanged();
+
+    /** Interrupts have been opened: one that is pending may have to be taken now. */
+    void interruptsOpened();
   }
 
   /** Makes the register file of {@code hart}. */
@@ -316,7 +319,7 @@ public final class Csrs {
     }
     // Closing interrupts cannot make one pending.
     if ((changed & next & (Status.SIE | Status.MIE)) != 0) {
-      effects.interruptsChanged();
+      effects.interruptsOpened();
     }
   }
 

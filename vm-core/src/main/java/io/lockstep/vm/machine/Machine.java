@@ -50,9 +50,6 @@ public final class Machine implements VirtualMachine {
    */
   public static final int DEFINITION_VERSION = 4;
 
-  /** Steps between two looks at the stop request: some tens of microseconds. */
-  private static final long SLICE = 8192;
-
   private static final byte[] NO_SEED = {};
 
   private final MachineConfig config;
@@ -70,6 +67,10 @@ public final class Machine implements VirtualMachine {
   private final Sbi sbi;
   private final Engine engine;
   private final RamDigest ramDigest;
+
+  /** Steps between two looks at the stop request: some tens of microseconds. */
+  private final long slice;
+
   private final StateWriter digestBuffer = new StateWriter();
   private final AtomicBoolean stopRequested = new AtomicBoolean();
   private Power power = Power.ON;
@@ -112,6 +113,7 @@ public final class Machine implements VirtualMachine {
       MachineConfig config, OutputSink sink, EngineOptions options, List<ExtraDevice> extra) {
     this.config = config;
     this.sink = sink;
+    slice = options.mode().slice();
     ram = new GuestRam(config.memoryBytes());
     ramDigest = new RamDigest(ram);
     plic = new Plic(wire(Cause.MEI), wire(Cause.SEI));
@@ -312,8 +314,8 @@ public final class Machine implements VirtualMachine {
     }
     long before = hart.steps;
     long hard = Math.min(limit, timerStep());
-    boolean soft = hard - before > SLICE;
-    long end = soft ? before + SLICE : hard;
+    boolean soft = hard - before > slice;
+    long end = soft ? before + slice : hard;
     engine.run(end - before, soft);
     if (hart.steps == before) {
       engine.runPart((int) (end - before));

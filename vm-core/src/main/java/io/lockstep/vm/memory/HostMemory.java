@@ -8,6 +8,7 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * Zeroed memory that costs the host only what is touched of it. What the JDK offers for memory
@@ -19,6 +20,7 @@ final class HostMemory {
   private static final long SMALL = 64L << 20;
 
   private static final int READ_WRITE = 3;
+  private static final int READ_WRITE_EXECUTE = 7;
   private static final int PRIVATE = 2;
   private static final int HUGE_PAGES = 14;
   private static final long FAILED = -1;
@@ -38,6 +40,11 @@ final class HostMemory {
     return Mapping.map(size);
   }
 
+  /** The same for code; nothing where it cannot be had. */
+  static Optional<MemorySegment> executable(long size) {
+    return Mapping.LINUX ? Mapping.mapExecutable(size) : Optional.empty();
+  }
+
   /** The system's functions, looked up when they are first needed. */
   private static final class Mapping {
     private static final String OS = System.getProperty("os.name", "").toLowerCase(Locale.ROOT);
@@ -47,6 +54,9 @@ final class HostMemory {
     static final boolean AVAILABLE = LINUX || OS.startsWith("mac");
 
     private static final int ANONYMOUS = LINUX ? 0x20 : 0x1000;
+
+    /** Linux only. */
+    private static final int NO_RESERVE = 0x4000;
 
     private static final MethodHandle MMAP =
         function(
@@ -82,13 +92,22 @@ final class HostMemory {
     }
 
     static MemorySegment map(long size) {
-      long address = mmap(size);
+      long address = mmap(size, READ_WRITE, PRIVATE | ANONYMOUS);
       if (address == FAILED) {
         throw new OutOfMemoryError("the host has no " + size + " bytes of memory to give");
       }
       if (LINUX) {
         askForHugePages(address, size);
       }
+      return segment(address, size);
+    }
+
+    static Optional<MemorySegment> mapExecutable(long size) {
+      long address = mmap(size, READ_WRITE_EXECUTE, PRIVATE | ANONYMOUS | NO_RESERVE);
+      return address == FAILED ? Optional.empty() : Optional.of(segment(address, size));
+    }
+
+    private static MemorySegment segment(long address, long size) {
       return MemorySegment.ofAddress(address)
           .reinterpret(size, Arena.ofAuto(), gone -> munmap(gone.address(), size));
     }
@@ -107,9 +126,9 @@ final class HostMemory {
       }
     }
 
-    private static long mmap(long size) {
+    private static long mmap(long size, int protection, int flags) {
       try {
-        return (long) MMAP.invokeExact(0L, size, READ_WRITE, PRIVATE | ANONYMOUS, -1, 0L);
+        return (long) MMAP.invokeExact(0L, size, protection, flags, -1, 0L);
       } catch (Throwable e) {
         throw new AssertionError("mmap has thrown", e);
       }

@@ -49,7 +49,9 @@ final class DifferentialTest {
       RandomImage image = new RandomImage(s, BLOCKS, templates);
       OurMachine plain = new OurMachine(image.image(), EngineOptions.INTERPRETER);
       plain.run(STEPS_MAX);
-      OurMachine disturbed = new OurMachine(image.image(), EngineOptions.eager(HOT, UNITS_MAX));
+      OurMachine disturbed =
+          new OurMachine(
+              image.image(), EngineOptions.eager(EngineOptions.Mode.REGIONS, HOT, UNITS_MAX));
       disturbed.runDisturbed(new Random(s), STEPS_MAX);
       assertThat(disturbed.steps()).as("-Dlockstep.seed=%d", s).isEqualTo(plain.steps());
       assertThat(disturbed.digest()).as("-Dlockstep.seed=%d", s).isEqualTo(plain.digest());

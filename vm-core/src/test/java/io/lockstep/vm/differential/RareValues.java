@@ -3,7 +3,7 @@ package io.lockstep.vm.differential;
 import java.util.Random;
 
 /** Register contents that go wrong more often than uniform ones. */
-final class RareValues {
+public final class RareValues {
   private static final long BOX = 0xffff_ffff_0000_0000L;
   private static final long[] DOUBLES = {
     0,
@@ -50,11 +50,13 @@ final class RareValues {
 
   private final Random random;
 
-  RareValues(Random random) {
+  /** Draws from {@code random}. */
+  public RareValues(Random random) {
     this.random = random;
   }
 
-  long integer() {
+  /** For an integer register. */
+  public long integer() {
     long power = 1L << random.nextInt(64);
     return switch (random.nextInt(6)) {
       case 0 -> random.nextInt(-4, 5);
@@ -66,7 +68,8 @@ final class RareValues {
     };
   }
 
-  long floating() {
+  /** For a floating-point register: doubles, singles, and singles that are not boxed. */
+  public long floating() {
     return switch (random.nextInt(9)) {
       case 0 -> DOUBLES[random.nextInt(DOUBLES.length)];
       case 1 -> BOX | SINGLES[random.nextInt(SINGLES.length)] & 0xffff_ffffL;

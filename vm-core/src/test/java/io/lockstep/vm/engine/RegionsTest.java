@@ -2,6 +2,7 @@ package io.lockstep.vm.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.lockstep.vm.engine.EngineOptions.Mode;
 import io.lockstep.vm.engine.region.Region;
 import io.lockstep.vm.engine.region.RegionCompiler;
 import io.lockstep.vm.firmware.BootException;
@@ -24,7 +25,8 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class RegionsTest {
   private static final int PROGRAMS = 12;
@@ -46,15 +48,23 @@ class RegionsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 5, 40})
-  void bothTiersDoTheSameAtEveryPointOfARandomProgram(int threshold) throws BootException {
+  @CsvSource({
+    "BYTECODE,1",
+    "BYTECODE,5",
+    "BYTECODE,40",
+    "REGIONS,1",
+    "REGIONS,5",
+    "REGIONS,40",
+  })
+  void allTiersDoTheSameAtEveryPointOfARandomProgram(Mode mode, int threshold)
+      throws BootException {
     long firstSeed = 1000L * threshold;
     long inRegions = 0;
     for (long seed = firstSeed; seed < firstSeed + PROGRAMS; seed++) {
       RandomProgram program = new RandomProgram(seed);
       Random random = new Random(seed);
       Machine interpreted = machine(program, EngineOptions.INTERPRETER);
-      Machine compiled = machine(program, EngineOptions.eager(threshold, 30));
+      Machine compiled = machine(program, EngineOptions.eager(mode, threshold, 30));
       while (interpreted.steps() < STEPS) {
         long to = interpreted.steps() + 1 + random.nextInt(random.nextBoolean() ? 20 : 20_000);
         interpreted.run(to);
@@ -74,8 +84,9 @@ class RegionsTest {
     assertThat(inRegions).as("steps in regions").isGreaterThan((long) PROGRAMS * STEPS / 10);
   }
 
-  @Test
-  void aRegionIsNotEnteredWhereThePageLeadsElsewhereNow() throws BootException {
+  @ParameterizedTest
+  @EnumSource(names = {"BYTECODE", "REGIONS"})
+  void aRegionIsNotEnteredWhereThePageLeadsElsewhereNow(Mode mode) throws BootException {
     int[] loop = {
       0x00001097, // auipc ra, 1
       0x000080e7, // jalr ra: the second page
@@ -93,7 +104,7 @@ class RegionsTest {
     int[] other = {0x00260613, 0x00008067}; // addi a2, a2, 2; ret
     RandomProgram program = new RandomProgram(loop, one, other);
     Machine interpreted = machine(program, EngineOptions.INTERPRETER);
-    Machine compiled = machine(program, EngineOptions.eager(2, 30));
+    Machine compiled = machine(program, EngineOptions.eager(mode, 2, 30));
     for (int to = 1000; to <= STEPS; to += 1000) {
       interpreted.run(to);
       compiled.run(to);
@@ -117,7 +128,7 @@ class RegionsTest {
           code.decode(page, offset);
         }
         for (int offset = 0; offset < GuestRam.PAGE; offset += 4) {
-          Region region = RegionPlanner.plan(page.blocks[offset >> 1]);
+          Region region = RegionPlanner.plan(page.blocks[offset >> 1], false);
           if (region != null) {
             assertThat(region.instructions()).isLessThanOrEqualTo(200);
             largest = Math.max(largest, runMethodSize(RegionCompiler.compile(region)));
@@ -149,9 +160,8 @@ class RegionsTest {
     }
   }
 
-  @Test
-  void aGuestThatKeepsGeneratingCodeFillsNeitherTheCacheNorTheClassSpace() throws BootException {
-    // A loop that runs 50 times, then rewrites one of its own instructions, for ever.
+  /** A loop that runs 50 times, then rewrites one of its own instructions, for ever. */
+  private static byte[] selfModifyingLoop() {
     int[] words = {
       0x00000517, // auipc a0, 0
       0x00000593, // li a1, 0
@@ -166,7 +176,26 @@ class RegionsTest {
     for (int word : words) {
       image.putInt(word);
     }
-    Machine machine = machine(EngineOptions.eager(3, 20), image.array());
+    return image.array();
+  }
+
+  @Test
+  void aGuestThatKeepsGeneratingCodeDoesNotFillTheSpaceForMachineCode() throws BootException {
+    EngineOptions few = EngineOptions.eager(Mode.REGIONS, 3, 20);
+    Machine machine = machine(few, selfModifyingLoop());
+    int most = 0;
+    for (int round = 0; round < 100 && machine.engineStats().units() < 1000; round++) {
+      machine.run(machine.steps() + 20_000);
+      most = Math.max(most, machine.engineStats().unitsNow());
+    }
+    assertThat(machine.engineStats().units()).isGreaterThanOrEqualTo(1000);
+    assertThat(machine.engineStats().evicted()).isGreaterThan(500);
+    assertThat(most).isLessThanOrEqualTo(20);
+  }
+
+  @Test
+  void aGuestThatKeepsGeneratingCodeFillsNeitherTheCacheNorTheClassSpace() throws BootException {
+    Machine machine = machine(EngineOptions.eager(Mode.BYTECODE, 3, 20), selfModifyingLoop());
     ClassLoadingMXBean classes = ManagementFactory.getClassLoadingMXBean();
     int rounds = 0;
     while (rounds < 100 && machine.engineStats().units() < 200) {

@@ -54,7 +54,8 @@ final class HostileKernelTest {
     try {
       HostileWorld plain = new HostileWorld(s, EngineOptions.INTERPRETER);
       plain.run(null);
-      HostileWorld disturbed = new HostileWorld(s, EngineOptions.eager(HOT, UNITS_MAX));
+      HostileWorld disturbed =
+          new HostileWorld(s, EngineOptions.eager(EngineOptions.Mode.REGIONS, HOT, UNITS_MAX));
       disturbed.run(new Random(~s));
       assertThat(disturbed.history()).isEqualTo(plain.history());
       return plain.steps();

@@ -37,14 +37,16 @@ class TierComparisonTest {
   @Test
   void tiersThatAgreeAreFoundToAgree() throws BootException {
     TierComparison comparison =
-        new TierComparison(machine(EngineOptions.INTERPRETER), machine(EngineOptions.eager(2, 10)));
+        new TierComparison(
+            machine(EngineOptions.INTERPRETER),
+            machine(EngineOptions.eager(EngineOptions.Mode.REGIONS, 2, 10)));
 
     assertThat(comparison.run(50_000, 7_000)).isEmpty();
   }
 
   @Test
   void theFirstStepThatDiffersIsFound() throws BootException {
-    Machine machine = machine(EngineOptions.eager(2, 10));
+    Machine machine = machine(EngineOptions.eager(EngineOptions.Mode.REGIONS, 2, 10));
     VirtualMachine wrongFromStep31234 =
         (VirtualMachine)
             Proxy.newProxyInstance(

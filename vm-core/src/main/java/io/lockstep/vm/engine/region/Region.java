@@ -8,7 +8,8 @@ import io.lockstep.vm.isa.Op;
  * length known.
  */
 public final class Region {
-  final RegionBlock[] blocks;
+  /** The blocks; the first one is the entry. */
+  public final RegionBlock[] blocks;
 
   /** Makes a region of linked blocks. */
   public Region(RegionBlock[] blocks) {

@@ -5,24 +5,29 @@ public final class RegionBlock {
   /** No successor within the region. */
   public static final int NONE = -1;
 
-  final long[] ops;
-  final int[] offsets;
-  final int count;
+  /** The operations. */
+  public final long[] ops;
+
+  /** Each operation's offset in the page, and that of the end. */
+  public final int[] offsets;
+
+  /** Operations, and steps that they take. */
+  public final int count;
 
   /** Block that a taken branch or jump at the end leads to, or {@link #NONE}. */
-  int taken = NONE;
+  public int taken = NONE;
 
   /** Block that follows directly, or {@link #NONE}. */
-  int next = NONE;
+  public int next = NONE;
 
   /** Where a return at the end may lead to within the region. */
-  int[] returns = {};
+  public int[] returns = {};
 
   /** A cycle closes here: the fuel is looked at. */
-  boolean header;
+  public boolean header;
 
   /** Most steps from the start of this block to the next look at the fuel or the region's end. */
-  int worst;
+  public int worst;
 
   /**
    * Makes a block without successors.
@@ -36,11 +41,13 @@ public final class RegionBlock {
     this.count = ops.length;
   }
 
-  int start() {
+  /** Offset of the first instruction. */
+  public int start() {
     return offsets[0];
   }
 
-  int end() {
+  /** Offset behind the last instruction. */
+  public int end() {
     return offsets[count];
   }
 

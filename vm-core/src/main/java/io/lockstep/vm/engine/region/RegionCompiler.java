@@ -149,7 +149,7 @@ public final class RegionCompiler {
   }
 
   /** Whether an operation writes the register that is named in it. */
-  static boolean writes(int code) {
+  public static boolean writes(int code) {
     boolean store = code >= Op.SB && code <= Op.SD || code == Op.FSW || code == Op.FSD;
     boolean branch = code >= Op.BEQ && code <= Op.J || code == Op.JR || code == Op.FALL;
     return !store && !branch && code != Op.NOP && code != Op.CBO_ZERO;
