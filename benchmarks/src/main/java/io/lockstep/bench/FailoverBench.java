@@ -27,7 +27,7 @@ public final class FailoverBench {
   private static final int QUICK_KILLS = 2;
   private static final int FULL_KILLS = 20;
   private static final int FULL_BOOT_KILLS = 2;
-  private static final int BOOT_MS = 6000;
+  private static final int BOOT_MS = 3000;
   private static final int REST_MS = 300;
   private static final int DISK_BLOCK = 20_000;
   private static final int DISK_THINK_MS = 10;
