@@ -1,6 +1,7 @@
 package io.lockstep.cli;
 
 import io.lockstep.vm.Version;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -35,16 +36,20 @@ public final class Main {
   private Main() {}
 
   public static void main(String[] args) {
-    System.exit(commandLine().execute(args));
+    System.exit(commandLine(Commands.forArguments(args)).execute(args));
   }
 
   /**
    * The command with its subcommands, ready to execute; execution returns an {@link ExitStatus}.
    */
   static CommandLine commandLine() {
+    return commandLine(Commands.forArguments());
+  }
+
+  private static CommandLine commandLine(List<Class<?>> commands) {
     Main main = new Main();
     CommandLine lockstep = new CommandLine(main);
-    for (Class<?> command : Commands.ALL) {
+    for (Class<?> command : commands) {
       CommandLine subcommand = new CommandLine(command);
       addHelp(subcommand);
       lockstep.addSubcommand(subcommand);

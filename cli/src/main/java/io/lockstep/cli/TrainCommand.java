@@ -1,28 +1,19 @@
 package io.lockstep.cli;
 
+import io.lockstep.cli.image.ImageManifest;
+import io.lockstep.host.control.ControlClient;
 import io.lockstep.host.pair.Rehearsal;
 import io.lockstep.host.pair.ScratchDirectory;
-import io.lockstep.host.vm.BuiltInGuest;
-import io.lockstep.host.vm.SetupException;
-import io.lockstep.host.vm.VmParts;
-import io.lockstep.host.vm.VmSpec;
-import io.lockstep.host.vm.VmSpec.BootSpec;
-import io.lockstep.replay.recording.Recorder;
-import io.lockstep.replay.recording.Recording;
-import io.lockstep.replay.recording.ReplaySession;
-import io.lockstep.replay.recording.ReplayUntil;
-import io.lockstep.replay.store.SyncPolicy;
-import io.lockstep.vm.machine.Machine;
-import io.lockstep.vm.machine.MachineConfig;
-import io.lockstep.vm.port.OutputSink;
+import io.lockstep.vm.guest.SmallGuest;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
+import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -34,8 +25,15 @@ import picocli.CommandLine.Command;
  */
 @Command(name = "train", hidden = true, description = "Warm up for the ahead-of-time cache.")
 final class TrainCommand implements Callable<Integer> {
+  private static final Logger LOG = LoggerFactory.getLogger(TrainCommand.class);
   private static final int REQUESTS = 300;
-  private static final long STEPS = 100_000_000;
+  private static final int MEMORY_MIB = 64;
+  private static final int INITRD_BYTES = 1 << 20;
+  private static final long RUN_MS = 1500;
+  private static final long POLL_MS = 50;
+
+  /** Computes, and writes to much memory, so that the digest and the snapshots have work, too. */
+  private static final String LOAD = "load=cpu dirty_kb=8192 beat_ms=100";
 
   @Override
   public Integer call() {
@@ -49,41 +47,48 @@ final class TrainCommand implements Callable<Integer> {
       lockstep.execute(name, "--help");
     }
     try {
-      recordSmallGuest();
+      runAndRecord(lockstep);
       Rehearsal.play(REQUESTS);
-    } catch (IOException | SetupException e) {
-      LoggerFactory.getLogger(TrainCommand.class).warn("Not all could be trained", e);
+    } catch (IOException e) {
+      LOG.warn("Not all could be trained", e);
     }
     return ExitStatus.OK;
   }
 
-  /**
-   * Makes the engine warm, and recording and replay: their profile, and the classes that compile
-   * regions, go into the cache.
-   */
-  private static void recordSmallGuest() throws SetupException, IOException {
-    BootSpec boot = new BootSpec(Optional.empty(), Optional.empty(), Optional.empty(), "");
-    VmSpec spec =
-        new VmSpec(
-            BuiltInGuest.MEMORY_BYTES,
-            MachineConfig.ClockMode.INSTRUCTIONS,
-            0,
-            boot,
-            List.of(),
-            Optional.empty(),
-            false,
-            false);
-    MachineConfig config = VmParts.machineConfig(spec, List.of());
+  /** As a user does it, with an image that has the small guest for a kernel. */
+  private static void runAndRecord(CommandLine lockstep) throws IOException {
     try (ScratchDirectory scratch = ScratchDirectory.create("lockstep-train-")) {
-      Path directory = scratch.path().resolve("recording");
-      Machine machine = VmParts.bootedMachine(spec, config, OutputSink.NONE);
-      try (Recorder _ =
-          Recorder.start(directory, machine, config, 1, Map.of(), SyncPolicy.NEVER, e -> {})) {
-        machine.run(STEPS);
+      Path image = Files.createDirectory(scratch.path().resolve("image"));
+      Files.write(image.resolve(ImageManifest.KERNEL), SmallGuest.elf());
+      Files.write(image.resolve(ImageManifest.INITRD), new byte[INITRD_BYTES]);
+      new ImageManifest("none", "small", Optional.empty(), LOAD, MEMORY_MIB, Map.of()).write(image);
+      String recording = scratch.path().resolve("recording").toString();
+      whileStopping(() -> lockstep.execute("run", "--image", image.toString()));
+      whileStopping(
+          () -> lockstep.execute("record", "--image", image.toString(), "--out", recording));
+      lockstep.execute("replay", recording, "--verify");
+    }
+  }
+
+  /** Runs a machine for {@link #RUN_MS}. */
+  private static void whileStopping(Runnable machine) {
+    Thread stopper = Thread.ofPlatform().daemon().name("train-stop").start(TrainCommand::stopLater);
+    machine.run();
+    stopper.interrupt();
+  }
+
+  private static void stopLater() {
+    try {
+      Thread.sleep(RUN_MS);
+      while (true) {
+        Optional<String> stopped = ControlClient.ask(ProcessHandle.current().pid(), "stop");
+        LOG.debug("stop: {}", stopped);
+        Thread.sleep(POLL_MS);
       }
-      new ReplaySession(
-              Recording.open(directory), Machine::new, OutputSink.NONE, 0, new ReplayUntil.End())
-          .run();
+    } catch (InterruptedException e) {
+      // The machine has ended.
+    } catch (IOException e) {
+      LOG.warn("The machine cannot be stopped", e);
     }
   }
 }

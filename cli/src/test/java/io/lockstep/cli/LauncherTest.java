@@ -37,6 +37,26 @@ class LauncherTest {
   }
 
   @Test
+  void theAheadOfTimeCacheIsMadeForTheJarUnderTheVeryNameThatItIsStartedBy() throws Exception {
+    String started = tree.run(PLAIN, "x").out();
+
+    Path apps = tree.root.resolve("cli/target/launcher/app");
+    try (Stream<Path> app = Files.list(apps)) {
+      String made = Files.readString(app.findFirst().orElseThrow().resolve("lockstep.aot"));
+      assertThat(jarOf(made)).isEqualTo(jarOf(started)).startsWith("<" + apps);
+    }
+  }
+
+  private static String jarOf(String arguments) {
+    return arguments
+        .lines()
+        .dropWhile(line -> !line.equals("<-jar>"))
+        .skip(1)
+        .findFirst()
+        .orElse("");
+  }
+
+  @Test
   void itRunsThroughAChainOfSymbolicLinks() throws Exception {
     Path links = Files.createDirectories(scratch.resolve("links"));
     Path absolute = Files.createSymbolicLink(links.resolve("absolute"), tree.launcher);

@@ -42,6 +42,9 @@ final class LauncherTree {
   private static final List<String> MODULES =
       List.of("vm-core", "record-replay", "ft-logging", "host-agent", "cli");
 
+  /** A library that {@link #buildMakes} makes, as the command's jar names it. */
+  static final String LIBRARY = "lib/library.jar";
+
   /** How a run of the launcher ended. */
   record Outcome(int status, String out, String err) {}
 
@@ -71,7 +74,7 @@ final class LauncherTree {
     for (String tool : TOOLS) {
       provide(tool);
     }
-    fakeMaven();
+    fakeMaven("touch cli/target/launcher/cli-0.1.0-SNAPSHOT.jar");
   }
 
   static Path realLauncher() {
@@ -100,7 +103,13 @@ final class LauncherTree {
         """
         case "$*" in
           *UpgradeClassFiles*) exit 0 ;;
-          *AOTCacheOutput*) touch lockstep.aot; exit 0 ;;
+          *AOTMode=record*) exit 0 ;;
+          *AOTMode=create*)
+            for argument in "$@"; do
+              case $argument in -XX:AOTCache=*) cache=${argument#*=} ;; esac
+            done
+            for argument in "$@"; do echo "<$argument>"; done >"$cache"
+            exit 0 ;;
         esac
         echo "%s"
         for argument in "$@"; do echo "<$argument>"; done
@@ -113,7 +122,14 @@ final class LauncherTree {
     return home;
   }
 
-  private void fakeMaven() throws IOException {
+  /** Makes the build put these jars where that of the command and that of a library belong. */
+  void buildMakes(Path command, Path library) throws IOException {
+    fakeMaven(
+        "cp '%s' cli/target/launcher/cli-0.1.0-SNAPSHOT.jar\ncp '%s' cli/target/launcher/%s"
+            .formatted(command, library, LIBRARY));
+  }
+
+  private void fakeMaven(String makeJar) throws IOException {
     script(
         bin.resolve("mvn"),
         """
@@ -125,8 +141,10 @@ final class LauncherTree {
         fi
         echo "[INFO] Building Lockstep command 0.1.0-SNAPSHOT    [6/6]"
         mkdir -p cli/target/launcher/lib
-        touch cli/target/launcher/lib/picocli-1.jar cli/target/launcher/cli-0.1.0-SNAPSHOT.jar
-        """);
+        touch cli/target/launcher/lib/picocli-1.jar
+        """
+            + makeJar
+            + "\n");
   }
 
   /** How often the tree was built. */

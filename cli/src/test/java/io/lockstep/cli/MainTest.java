@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.lockstep.vm.Version;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
@@ -48,6 +49,18 @@ class MainTest {
   void theVersionIsTheOneOfTheSources() {
     assertThat(run("--version")).isEqualTo(ExitStatus.OK);
     assertThat(out.toString()).isEqualToIgnoringNewLines("lockstep " + Version.LOCKSTEP);
+  }
+
+  @Test
+  void aCommandIsFoundUnderItsName() {
+    Commands.byName()
+        .forEach(
+            (name, command) -> {
+              assertThat(command.getAnnotation(Command.class).name()).isEqualTo(name);
+              assertThat(Commands.forArguments(name, "--help")).isEqualTo(List.of(command));
+            });
+    assertThat(Commands.forArguments("--debug", "run")).hasSize(Commands.byName().size());
+    assertThat(Commands.forArguments()).hasSize(Commands.byName().size());
   }
 
   @Test

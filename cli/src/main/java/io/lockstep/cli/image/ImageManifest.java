@@ -85,7 +85,8 @@ public record ImageManifest(
     return String.valueOf(json.getOrDefault(field, ""));
   }
 
-  void write(Path directory) throws IOException {
+  /** Writes it into an image's directory. */
+  public void write(Path directory) throws IOException {
     var json = new LinkedHashMap<String, Object>();
     json.put("format", FORMAT);
     json.put("version", VERSION);
