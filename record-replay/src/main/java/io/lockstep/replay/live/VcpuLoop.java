@@ -61,8 +61,8 @@ public final class VcpuLoop implements InputPort {
   /** Digests that take long come less often, but not less than once in this many intervals. */
   private static final int DIGEST_STRETCH_MAX = 10;
 
-  /** The first digest looks at this many pages at a time: two or three milliseconds. */
-  private static final int PREPARED_PAGES = 4096;
+  /** The first digest looks at this many written pages at a time: few, as its code is not warm. */
+  private static final int PREPARED_PAGES = 512;
 
   /** A flood of inputs must not keep the guest from running. */
   private static final int DRAIN_ROUNDS_MAX = 4;

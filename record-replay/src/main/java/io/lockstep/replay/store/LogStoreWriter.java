@@ -13,11 +13,12 @@ import net.openhft.chronicle.bytes.Bytes;
 import net.openhft.chronicle.queue.ExcerptAppender;
 import net.openhft.chronicle.queue.impl.single.SingleChronicleQueue;
 import net.openhft.chronicle.queue.impl.single.SingleChronicleQueueBuilder;
+import net.openhft.posix.PosixAPI;
 
 /**
  * Writes a log stream into a new Chronicle Queue. The queue is opened by the first {@link #write},
- * because the first queue of a process takes more than a second to open and a machine can run
- * meanwhile. Belongs to one thread.
+ * and nothing of Chronicle's is touched before, because the first queue of a process takes long to
+ * open and a machine can run meanwhile. Belongs to one thread.
  *
  * <p>The queue's files are memory mapped with holes, where a full disk shows as a fault in the
  * middle of a copy. So room is checked before, with a reserve.
@@ -39,7 +40,7 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
   private final DiskSpace space;
   private SingleChronicleQueue queue;
   private ExcerptAppender appender;
-  private final Bytes<ByteBuffer> excerpt = Bytes.elasticHeapByteBuffer(QueueFormat.EXCERPT_BYTES);
+  private Bytes<ByteBuffer> excerpt;
   private long day;
   private long fileBytes;
   private long syncedAtNanos = System.nanoTime();
@@ -94,6 +95,8 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
     if (queue != null) {
       return;
     }
+    // Of no use to a queue of files, and generates classes for half of the time that opening takes.
+    PosixAPI.useNoOpPosixApi();
     queue =
         SingleChronicleQueueBuilder.binary(directory)
             .rollCycle(QueueFormat.BySize.INSTANCE)
@@ -101,6 +104,7 @@ public final class LogStoreWriter implements FrameSink, AutoCloseable {
             .timeProvider(() -> day * QueueFormat.DAY_MILLIS)
             .build();
     appender = queue.createAppender();
+    excerpt = Bytes.elasticHeapByteBuffer(QueueFormat.EXCERPT_BYTES);
   }
 
   private void append(byte[] bytes, int offset, int length) {

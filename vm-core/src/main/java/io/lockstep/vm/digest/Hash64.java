@@ -1,7 +1,5 @@
 package io.lockstep.vm.digest;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -17,30 +15,27 @@ public final class Hash64 {
   private static final long P3 = 0x1656_67b1_9e37_79f9L;
   private static final VarHandle LONG =
       MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong WORD =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private Hash64() {}
 
   /**
-   * Hashes a segment.
+   * Hashes words.
    *
-   * @param segment its size a multiple of 32
+   * @param words a multiple of 4
    * @param seed distinguishes uses
    */
-  public static long of(MemorySegment segment, long seed) {
+  public static long of(long[] words, long seed) {
     long a = seed + P1;
     long b = seed ^ P2;
     long c = seed + P3;
     long d = seed - P1;
-    long size = segment.byteSize();
-    for (long i = 0; i < size; i += 32) {
-      a = round(a, segment.get(WORD, i));
-      b = round(b, segment.get(WORD, i + 8));
-      c = round(c, segment.get(WORD, i + 16));
-      d = round(d, segment.get(WORD, i + 24));
+    for (int i = 0; i < words.length; i += 4) {
+      a = round(a, words[i]);
+      b = round(b, words[i + 1]);
+      c = round(c, words[i + 2]);
+      d = round(d, words[i + 3]);
     }
-    return finish(a, b, c, d, size);
+    return finish(a, b, c, d, (long) words.length * Long.BYTES);
   }
 
   /** Hashes the first {@code length} bytes of an array. */
