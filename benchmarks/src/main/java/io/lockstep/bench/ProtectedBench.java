@@ -114,22 +114,27 @@ public final class ProtectedBench {
 
   private void computing() throws IOException, InterruptedException {
     Both speed = new Both();
+    List<Double> besides = new ArrayList<>();
+    List<String> guest = List.of("--append", "load=cpu beat_ms=0");
     onBoth(
         "computing",
         SMALL_PORT,
         SMALL_DISK_MIB,
-        List.of("--append", "load=cpu beat_ms=0"),
+        guest,
         (vm, isProtected) -> {
-          try (LineClient client = LineClient.connect(vm.service(), "PING")) {
-            if (isProtected) {
-              protect(vm);
+          if (isProtected) {
+            protect(vm);
+          }
+          speed.add(isProtected, speed(vm));
+          if (!isProtected) {
+            out.progress("computing, unprotected beside another one");
+            try (PairRig _ =
+                new PairRig(
+                    arguments.lockstep(),
+                    new PairRig.Guest(guest, SMALL_DISK_MIB, false, SMALL_PORT),
+                    Optional.empty())) {
+              besides.add(speed(vm));
             }
-            Thread.sleep((long) (seconds * 1000));
-            long begin = System.nanoTime();
-            long before = computed(client);
-            Thread.sleep((long) (seconds * 1000));
-            long after = computed(client);
-            speed.add(isProtected, (after - before) / ((System.nanoTime() - begin) / 1e9));
           }
         });
     speed
@@ -138,6 +143,28 @@ public final class ProtectedBench {
         .with("published", 0.98)
         .with("published_source", VMWARE + ", SPECjbb")
         .print();
+    out.ratio(
+            "computing, unprotected beside a second such machine",
+            Both.median(besides) / Both.median(speed.plain),
+            "alone",
+            Better.HIGHER)
+        .with("value", Both.median(besides))
+        .with("peer_value", Both.median(speed.plain))
+        .with("unit", "rounds/s")
+        .with("rounds", besides.size())
+        .print();
+  }
+
+  /** Rounds of a small guest's computation a second. */
+  private double speed(PairRig vm) throws IOException, InterruptedException {
+    try (LineClient client = LineClient.connect(vm.service(), "PING")) {
+      Thread.sleep((long) (seconds * 1000));
+      long begin = System.nanoTime();
+      long before = computed(client);
+      Thread.sleep((long) (seconds * 1000));
+      long after = computed(client);
+      return (after - before) / ((System.nanoTime() - begin) / 1e9);
+    }
   }
 
   static long computed(LineClient client) throws IOException {

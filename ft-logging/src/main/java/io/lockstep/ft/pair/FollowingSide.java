@@ -30,7 +30,7 @@ final class FollowingSide {
   private final ReplicaHost host;
   private final MachineThread thread;
   private final LogFile.Factory logs;
-  private final AtomicBoolean replayedTold = new AtomicBoolean();
+  private final AtomicBoolean replayedPosted = new AtomicBoolean();
   private VirtualMachine machine;
   private OutputRelay relay;
   private MachineConfig.ClockMode clockMode;
@@ -38,6 +38,12 @@ final class FollowingSide {
   private CompletableFuture<LogFile> file;
   private volatile LogFollower follower;
   private volatile long replayedNext;
+
+  /** Whether somebody waits for the end of the replay. */
+  private volatile boolean replayAwaited;
+
+  private long replayedTold;
+  private boolean storedSinceTick;
   private long attachId;
 
   FollowingSide(
@@ -130,6 +136,8 @@ final class FollowingSide {
 
   private LogFollower newFollower(long startLsn, LogFile file) {
     replayedNext = startLsn;
+    replayedTold = startLsn;
+    replayAwaited = false;
     long id = attachId;
     return new LogFollower(
         machine,
@@ -137,21 +145,41 @@ final class FollowingSide {
         startLsn,
         file,
         new LogFollower.Observer(
-            next -> tellReplayed(id, next),
+            next -> noteReplayed(id, next),
             why -> events.accept(new Event.Diverged(why)),
             this::logEnded));
   }
 
-  private void tellReplayed(long id, long next) {
+  /**
+   * On the vCPU thread. To wake the protocol's thread costs a guest that computes more than to
+   * replay an entry; what has been replayed is told with what is stored, or with the next tick.
+   */
+  private void noteReplayed(long id, long next) {
     replayedNext = next;
-    if (replayedTold.compareAndSet(false, true)) {
-      transport.later(() -> replayed(id));
+    if (replayAwaited && replayedPosted.compareAndSet(false, true)) {
+      transport.later(
+          () -> {
+            replayedPosted.set(false);
+            tellReplayed(id);
+          });
     }
   }
 
-  private void replayed(long id) {
-    replayedTold.set(false);
-    events.accept(new Event.Replayed(id, replayedNext));
+  private void tellReplayed(long id) {
+    replayedTold = replayedNext;
+    events.accept(new Event.Replayed(id, replayedTold));
+  }
+
+  void tick() {
+    if (!storedSinceTick && follower != null && replayedNext != replayedTold) {
+      tellReplayed(attachId);
+    }
+    storedSinceTick = false;
+  }
+
+  void replayToEnd() {
+    replayAwaited = true;
+    tellReplayed(attachId);
   }
 
   private void logEnded(LogEntry.EndReason reason) {
@@ -165,7 +193,10 @@ final class FollowingSide {
   /** Stores a part of the log, and says what came of it. */
   List<Event> append(Message.LogBatch batch) {
     try {
-      return List.of(new Event.Stored(batch.attachId(), follower.append(batch)));
+      long stored = follower.append(batch);
+      storedSinceTick = true;
+      replayedTold = replayedNext;
+      return List.of(new Event.Stored(batch.attachId(), stored, replayedTold));
     } catch (IOException e) {
       return List.of(new Event.StoreFailed(e.getMessage()));
     } catch (LogFollower.DamagedLog e) {

@@ -194,6 +194,7 @@ public final class Replica implements AutoCloseable {
   private void tick() {
     handle(new Event.Tick());
     live.tick();
+    following.tick();
     long now = System.nanoTime();
     if (now - polledAt > POLL_NANOS && !ended) {
       polledAt = now;
@@ -277,7 +278,7 @@ public final class Replica implements AutoCloseable {
       case Effect.Load e -> following.load(e.state());
       case Effect.Append e -> following.append(e.batch()).forEach(this::handle);
       case Effect.Trim e -> following.trim(e.releasedNext(), e.durableNext());
-      case Effect.ReplayToEnd e -> LOG.debug("Replaying to the end of the log, lsn {}", e.next());
+      case Effect.ReplayToEnd e -> following.replayToEnd();
       case Effect.GoLive e -> following.goLive(e, live);
       case Effect.Follow e -> following.follow(e, live);
       case Effect.End e -> end(e);

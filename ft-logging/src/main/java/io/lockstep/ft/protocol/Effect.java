@@ -96,7 +96,7 @@ public sealed interface Effect {
 
   /**
    * The log ends at {@code next}: replay all of it, and run to the point of its last entry.
-   * Answered by {@link Event.Replayed}.
+   * Answered by {@link Event.Replayed}, also if it has been replayed before.
    */
   record ReplayToEnd(long next) implements Effect {}
 

@@ -73,13 +73,19 @@ public sealed interface Event {
    */
   record StateLoaded(long attachId, String trouble) implements SecondaryLocal {}
 
-  /** All entries before {@code next} are in memory and in the log file. */
-  record Stored(long attachId, long next) implements SecondaryLocal {}
+  /**
+   * All entries before {@code next} are in memory and in the log file; those before {@code
+   * replayedNext} have been applied by now.
+   */
+  record Stored(long attachId, long next, long replayedNext) implements SecondaryLocal {}
 
   /** The log file cannot be written. */
   record StoreFailed(String why) implements SecondaryLocal {}
 
-  /** All entries before {@code next} have been applied. */
+  /**
+   * All entries before {@code next} have been applied. Told at once when {@link Effect.ReplayToEnd}
+   * has asked for it, and otherwise some time later, because it is nothing that anybody waits for.
+   */
   record Replayed(long attachId, long next) implements SecondaryLocal {}
 
   /** This replica's machine is not the primary's, or the log it got is damaged. */

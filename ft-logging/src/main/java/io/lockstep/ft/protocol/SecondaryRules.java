@@ -138,8 +138,8 @@ final class SecondaryRules {
     return switch (event) {
       case Event.Received(long conn, Message message) when conn == s.conn() && conn != 0 ->
           received(new FollowingEdit(s).heard(now), message, out);
-      case Event.Stored(long id, long next) when id == s.attachId() ->
-          trySwitch(ack(new FollowingEdit(s).stored(next), now, out), out);
+      case Event.Stored(long id, long next, long replayedNext) when id == s.attachId() ->
+          trySwitch(ack(new FollowingEdit(s).stored(next).replayed(replayedNext), now, out), out);
       case Event.Replayed(long id, long next) when id == s.attachId() ->
           replayed(s, next, now, out);
       case Event.StateLoaded(long id, String trouble) when id == s.attachId() ->
@@ -194,8 +194,10 @@ final class SecondaryRules {
       }
       case Message.Protect(long id, long fromLsn) when id == s.attachId() ->
           new FollowingEdit(s).eligibleFrom(fromLsn).done();
-      case Message.SwitchOver(long id, long finalNext) when id == s.attachId() ->
-          trySwitch(new FollowingEdit(s).switchAt(finalNext).done(), out);
+      case Message.SwitchOver(long id, long finalNext) when id == s.attachId() -> {
+        out.add(new Effect.ReplayToEnd(finalNext));
+        yield trySwitch(new FollowingEdit(s).switchAt(finalNext).done(), out);
+      }
       case Message.Bye(long id, String why) when id == s.attachId() ->
           PrimaryRules.end(out, Ending.DROPPED, why);
       case Message.Refused(String why) -> {

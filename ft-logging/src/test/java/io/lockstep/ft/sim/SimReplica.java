@@ -672,12 +672,12 @@ final class SimReplica {
             stored.addAll(entries);
             sim.stored(storedBase + stored.size(), attachId);
           });
-      deliver(new Event.Stored(batch.attachId(), batch.next()));
+      deliver(new Event.Stored(batch.attachId(), batch.next(), storedBase + replayAt));
       return;
     }
     stored.addAll(entries);
     sim.stored(storedBase + stored.size(), batch.attachId());
-    deliver(new Event.Stored(batch.attachId(), batch.next()));
+    deliver(new Event.Stored(batch.attachId(), batch.next(), storedBase + replayAt));
   }
 
   private void replaySlice() {

@@ -52,10 +52,15 @@ public final class VcpuLoop implements InputPort {
   /** A park ends this much early, and the rest is spun: about the kernel's timer slack. */
   private static final long SPIN_TAIL_NANOS = 60_000;
 
-  /** While throttled, runs are this short, so that the pauses are short, too. */
+  /** While throttled, runs are as short as this, so that the pauses are short, too ... */
   private static final long THROTTLED_RUN_TICKS = 10_000;
 
+  /** ... but not shorter than it takes to owe a pause of this length. */
   private static final long THROTTLE_SLEEP_NANOS_MIN = 200_000;
+
+  /** Less than this is nothing. */
+  private static final double THROTTLE_MIN = 0.001;
+
   private static final long THROTTLE_SLEEP_NANOS_MAX = 20_000_000;
 
   /** Digests that take long come less often, but not less than once in this many intervals. */
@@ -333,7 +338,7 @@ public final class VcpuLoop implements InputPort {
     long end = clock.ticks();
     runTicks += end - begin;
     pacer.ran(end - begin, machine.steps() - before);
-    if (throttle > 0) {
+    if (throttle >= THROTTLE_MIN) {
       sleepForThrottle(end - begin);
     }
   }
@@ -343,7 +348,13 @@ public final class VcpuLoop implements InputPort {
     if (journal.wantsDigests()) {
       until = Math.min(until, Math.max(nextDigestTicks, now + pace.readingTicks()));
     }
-    return throttle > 0 ? Math.min(until, now + THROTTLED_RUN_TICKS) : until;
+    double share = throttle;
+    return share >= THROTTLE_MIN ? Math.min(until, now + throttledRun(share)) : until;
+  }
+
+  private static long throttledRun(double share) {
+    double sleepTicks = THROTTLE_SLEEP_NANOS_MIN / (double) HostClock.NANOS_PER_TICK;
+    return Math.max(THROTTLED_RUN_TICKS, (long) (sleepTicks * (1 - share) / share));
   }
 
   private void idle() {
