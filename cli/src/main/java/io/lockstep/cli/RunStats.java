@@ -36,12 +36,13 @@ final class RunStats {
     EngineStats e = machine.engineStats();
     return String.format(
         Locale.ROOT,
-        "%,d traps, %,d TLB misses, %.1f %% of %,d steps in compiled code (%,d regions of %,d guest"
+        "%,d traps, %,d TLB misses, %.1f %% of %,d steps in %s (%,d regions of %,d guest"
             + " instructions compiled, %,d of them dropped), %.1f %% interpreted",
         machine.traps(),
         machine.pageWalks(),
         100 * share(e, machine),
         machine.steps(),
+        e.machineCode() ? "machine code" : "compiled bytecode",
         e.units(),
         e.instructions(),
         e.evicted(),

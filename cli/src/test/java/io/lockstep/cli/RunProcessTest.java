@@ -3,6 +3,7 @@ package io.lockstep.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.lockstep.vm.engine.x86.CodeSpace;
 import io.lockstep.vm.guest.SmallGuest;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -41,6 +42,17 @@ class RunProcessTest {
       vm.awaitOut(TypingGuest.BANNER).type("hello\001\003").awaitOut("hello\001\003").type("q");
       assertThat(vm.status()).isZero();
       assertThat(vm.err()).containsPattern("[0-9,]+ instructions in .* MIPS.* traps.* TLB misses");
+    }
+  }
+
+  @Test
+  void aGuestThatComputesDoesSoInMachineCodeWhereTheHostAllowsIt() throws Exception {
+    try (RunProcess vm = RunProcess.start("run", "--stats", "--append", "load=cpu beat_ms=100")) {
+      vm.awaitOut("[small] beat 8 ").signal("TERM").status();
+      assertThat(vm.err())
+          .containsPattern(
+              "(9\\d\\.\\d|100\\.0) % of [0-9,]+ steps in "
+                  + (CodeSpace.isPossible() ? "machine code" : "compiled bytecode"));
     }
   }
 

@@ -17,7 +17,7 @@ import io.lockstep.vm.mmu.Mmu;
  * is run more than a few times, which HotSpot could not keep up with. What a unit does is what the
  * interpreter does with the same blocks; all here is cache.
  */
-final class MachineCode implements CodeCache.Follower {
+final class MachineCode implements CompiledTier, CodeCache.Follower {
   private final Hart hart;
   private final MemoryOps memory;
   private final SystemOps system;
@@ -37,14 +37,8 @@ final class MachineCode implements CodeCache.Follower {
     this.unitsMax = unitsMax;
   }
 
-  /**
-   * Runs the unit that begins with a block, made if there is none yet, and what follows it.
-   *
-   * @param target the step at which the fuel is used up
-   * @param soft whether the run may end here if the fuel is short
-   * @return as {@link Regions#run}
-   */
-  long run(Block block, long pc, long left, long target, boolean soft) {
+  @Override
+  public long run(Block block, long pc, long left, long target, boolean soft) {
     if (!fetchesAndDataBelongTogether()) {
       return left;
     }
@@ -155,8 +149,8 @@ final class MachineCode implements CodeCache.Follower {
     return true;
   }
 
-  /** Forgets all units. Invisible to the guest. */
-  void forgetAll() {
+  @Override
+  public void forgetAll() {
     forgotten += space.units();
     space.forgetAll();
   }
@@ -171,19 +165,9 @@ final class MachineCode implements CodeCache.Follower {
     space.dropSlot(slot);
   }
 
-  long compiled() {
-    return compiled;
-  }
-
-  long compiledInstructions() {
-    return compiledInstructions;
-  }
-
-  int units() {
-    return space.units();
-  }
-
-  long forgotten() {
-    return forgotten;
+  @Override
+  public EngineStats stats(long stepsInRegions) {
+    return new EngineStats(
+        true, compiled, compiledInstructions, space.units(), forgotten, stepsInRegions);
   }
 }
